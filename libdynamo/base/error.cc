@@ -63,9 +63,12 @@ int exit_code_of(Code code) {
 
 std::string_view name_of(Applied applied) {
     switch (applied) {
-        case Applied::no: return "no";
-        case Applied::maybe: return "maybe";
-        case Applied::yes: return "yes";
+        case Applied::no:
+            return "no";
+        case Applied::maybe:
+            return "maybe";
+        case Applied::yes:
+            return "yes";
     }
     return "maybe";
 }

@@ -22,8 +22,8 @@ bool merge(Object& into, const Object& from) {
     while (ours != into.siblings.end() || theirs != from.siblings.end()) {
         const bool only_ours = theirs == from.siblings.end() ||
                                (ours != into.siblings.end() && ours->dot < theirs->dot);
-        const bool only_theirs = !only_ours && (ours == into.siblings.end() ||
-                                                theirs->dot < ours->dot);
+        const bool only_theirs =
+            !only_ours && (ours == into.siblings.end() || theirs->dot < ours->dot);
         if (only_ours) {
             if (from.clock.covers(ours->dot))
                 changed = true;

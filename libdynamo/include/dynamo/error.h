@@ -15,28 +15,28 @@ namespace dynamo {
 /// What went wrong. The numbers are the wire's and never change their meaning.
 enum class Code : std::uint16_t {
     ok = 0,
-    bad_request = 1,    ///< malformed, or a field outside its range
-    too_large = 2,      ///< key, value or context over the cluster's limit
-    bad_context = 3,    ///< not a context token, damaged, or made for another key
-    unknown_op = 4,     ///< the daemon does not know this operation
-    conflict = 10,      ///< several differing siblings; nothing was written
-    exists = 11,        ///< `if_absent` was asked for and the key has a value
-    stale_plan = 12,    ///< the plan or the ring is not the one that was planned on
+    bad_request = 1,      ///< malformed, or a field outside its range
+    too_large = 2,        ///< key, value or context over the cluster's limit
+    bad_context = 3,      ///< not a context token, damaged, or made for another key
+    unknown_op = 4,       ///< the daemon does not know this operation
+    conflict = 10,        ///< several differing siblings; nothing was written
+    exists = 11,          ///< `if_absent` was asked for and the key has a value
+    stale_plan = 12,      ///< the plan or the ring is not the one that was planned on
     quorum_not_met = 20,  ///< sent, but too few answered in time
-    timed_out = 21,     ///< sent, and no answer came in time
-    unreachable = 30,   ///< nothing was sent: no daemon could be reached
-    not_joined = 31,    ///< the daemon is not a member of a cluster yet
-    too_few_nodes = 32,  ///< fewer healthy nodes than W or R; nothing was sent to any
-    busy = 33,          ///< over the admission limits; try again
-    wrong_cluster = 40,  ///< the daemon belongs to another cluster
-    holds_data = 41,    ///< the ring cannot change while data is stored
-    object_full = 42,   ///< one more sibling would pass the object's limits
-    refused = 43,       ///< another safety rule; the message names it
-    storage = 50,       ///< the storage engine failed
-    storage_full = 51,  ///< the disk is full: writes are refused until there is room
-    corrupt = 52,       ///< a checksum did not match
-    internal = 53,      ///< a defect of the daemon
-    not_permitted = 60,  ///< not authenticated, or not allowed to
+    timed_out = 21,       ///< sent, and no answer came in time
+    unreachable = 30,     ///< nothing was sent: no daemon could be reached
+    not_joined = 31,      ///< the daemon is not a member of a cluster yet
+    too_few_nodes = 32,   ///< fewer healthy nodes than W or R; nothing was sent to any
+    busy = 33,            ///< over the admission limits; try again
+    wrong_cluster = 40,   ///< the daemon belongs to another cluster
+    holds_data = 41,      ///< the ring cannot change while data is stored
+    object_full = 42,     ///< one more sibling would pass the object's limits
+    refused = 43,         ///< another safety rule; the message names it
+    storage = 50,         ///< the storage engine failed
+    storage_full = 51,    ///< the disk is full: writes are refused until there is room
+    corrupt = 52,         ///< a checksum did not match
+    internal = 53,        ///< a defect of the daemon
+    not_permitted = 60,   ///< not authenticated, or not allowed to
 };
 
 /// Whether the write that failed can have taken effect. Reads are always `no`.

@@ -1,0 +1,75 @@
+// Storage: ordered tables of records, and one transaction at a time (paper section 5, pluggable).
+//
+// The loop writes during a step and commits once for all of it; nothing is visible after a crash
+// unless commit() returned. A read sees the present transaction's own writes.
+//
+// Shape:   a row is any octets, at most 64 MiB; keys up to 2 KiB, ordered as unsigned octets
+// Threads: one; an engine may have helpers of its own
+// Errors:  `storage` (the engine failed), `storage_full` (no room), `corrupt` (a checksum did not
+//          match). An error is never "not found". After a failed commit() everything since the last
+//          good one is undone. After `corrupt` or a second failure in a row the caller ends the
+//          process; recovery is at the next open.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "dynamo/error.h"
+#include "libdynamo/base/bytes.h"
+
+namespace dynamo {
+
+/// How much a commit waits for. `sync`: until the disk has it. `os`: until the operating system
+/// has it (survives kill -9, not power loss).
+enum class Durability : std::uint8_t { sync, os };
+
+/// What a table is for; objects have one table per partition, so that one can be dropped whole.
+struct Table {
+    enum class Kind : std::uint8_t { objects, hints };
+    Kind kind = Kind::objects;
+    std::uint16_t partition = 0;  ///< of objects; 0 for hints
+    auto operator<=>(const Table&) const = default;
+
+    [[nodiscard]] static Table objects(std::uint16_t partition) {
+        return {Kind::objects, partition};
+    }
+    [[nodiscard]] static Table hints() { return {Kind::hints, 0}; }
+};
+
+struct Usage {
+    std::uint64_t stored_bytes = 0;  ///< that the engine's files take
+    std::uint64_t free_bytes = 0;    ///< left where they are
+};
+
+class Storage {
+  public:
+    Storage() = default;
+    Storage(const Storage&) = delete;
+    Storage& operator=(const Storage&) = delete;
+    virtual ~Storage() = default;
+
+    [[nodiscard]] virtual Result<std::optional<Bytes>> get(Table table, BytesView key) = 0;
+    [[nodiscard]] virtual Result<void> put(Table table, BytesView key, BytesView value) = 0;
+    /// Erasing what is not there is fine.
+    [[nodiscard]] virtual Result<void> erase(Table table, BytesView key) = 0;
+
+    /// Rows from `first` on, in key order, until `visit` returns false or the table ends. `visit`
+    /// must not write. The views live until it returns.
+    using Visit = std::function<bool(BytesView key, BytesView value)>;
+    [[nodiscard]] virtual Result<void> scan(Table table, BytesView first, const Visit& visit) = 0;
+
+    /// Removes every row of the table, in the present transaction.
+    [[nodiscard]] virtual Result<void> drop(Table table) = 0;
+
+    /// Makes everything since the last commit durable, as one transaction. Cheap when nothing was
+    /// written.
+    [[nodiscard]] virtual Result<void> commit(Durability durability) = 0;
+    /// Undoes everything since the last commit.
+    virtual void rollback() = 0;
+
+    [[nodiscard]] virtual Result<Usage> usage() = 0;
+};
+
+}  // namespace dynamo

@@ -1,0 +1,149 @@
+// Administration: the ring, its changes, and what nodes report of themselves.
+//
+//     auto admin = dynamo::Admin::open({.seeds = {"127.0.0.1:7100"}});
+//     admin->stage_join("127.0.0.1:7110", {});
+//     auto plan = admin->plan();
+//     admin->commit(plan->id);
+//
+// Threads: one owner at a time; every call blocks until its answer or the client's timeout
+// Errors:  Result<T>, as client.h
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dynamo/client.h"
+
+namespace dynamo {
+
+struct NodeInfo {
+    std::string id;    ///< 32 hexadecimal digits
+    std::string name;  ///< unique in the ring
+    std::string zone;
+    unsigned weight = 100;
+    std::string client_address;
+    std::string peer_address;
+};
+
+/// What a daemon says of itself.
+struct Hello {
+    NodeInfo node;
+    std::string server;      ///< "dynamod 0.1.0"
+    std::string cluster;     ///< empty while it waits
+    std::string cluster_id;  ///< 32 hexadecimal digits, or empty
+    std::string state;       ///< "member", "waiting", "removed"
+    std::uint64_t ring = 0;
+    std::uint64_t max_key = 0;      ///< octets
+    std::uint64_t max_value = 0;    ///< octets
+    std::uint64_t max_context = 0;  ///< octets
+};
+
+/// A change that waits for a commit.
+struct StagedChange {
+    std::string kind;  ///< "add", "remove" or "set"
+    NodeInfo node;
+    std::int64_t wall_ms = 0;
+    std::string note;
+};
+
+/// The ring as one node knows it.
+struct RingView {
+    std::string cluster;
+    std::string cluster_id;
+    std::uint64_t number = 0;
+    std::string digest;           ///< of the head epoch, hexadecimal
+    unsigned copies = 0;          ///< N
+    unsigned partitions = 0;      ///< Q
+    unsigned read_quorum = 0;     ///< default R
+    unsigned write_quorum = 0;    ///< default W
+    std::vector<NodeInfo> nodes;  ///< sorted by name
+    /// Per partition: indexes into `nodes`, most preferred first; shorter than N on a small ring.
+    std::vector<std::vector<unsigned>> owners;
+    std::vector<StagedChange> staged;
+
+    /// The partition of a key, and the node indexes that would stand in beyond its owners.
+    [[nodiscard]] unsigned partition_of(std::string_view key) const;
+    [[nodiscard]] std::vector<unsigned> fallbacks(unsigned partition) const;
+    /// The 128-bit position of a key, 32 hexadecimal digits.
+    [[nodiscard]] static std::string position_of(std::string_view key);
+};
+
+struct PeerView {
+    std::string id;
+    bool suspected = false;
+    std::int64_t silent_ms = 0;  ///< since it was last heard; -1: never
+    std::uint64_t hints = 0;     ///< kept for it
+};
+
+/// What one node reports.
+struct NodeStatus {
+    NodeInfo node;
+    std::uint64_t ring = 0;
+    std::uint64_t stored_bytes = 0;
+    std::uint64_t free_bytes = 0;
+    std::uint64_t hints_held = 0;
+    std::int64_t uptime_ms = 0;
+    std::string durability;
+    bool writes_refused = false;
+    std::vector<PeerView> peers;
+};
+
+struct Plan {
+    std::string id;          ///< "p-91c2d07a"
+    std::uint64_t from = 0;  ///< number of the ring that it changes
+    std::uint64_t to = 0;
+    RingView after;
+    struct Row {
+        NodeInfo node;
+        unsigned owns_before = 0;  ///< partitions
+        unsigned owns_after = 0;
+    };
+    std::vector<Row> rows;        ///< every node of either ring, by name
+    unsigned moves = 0;           ///< (partition, node) copies that are new
+    unsigned moves_minimum = 0;   ///< no assignment as balanced moves fewer
+    unsigned replicas = 0;        ///< Q times the copies of a row
+    bool zones_distinct = false;  ///< every list spans as many zones as it can
+};
+
+class Admin {
+  public:
+    [[nodiscard]] static Result<Admin> open(ClientOptions options);
+    Admin(Admin&&) noexcept;
+    Admin& operator=(Admin&&) noexcept;
+    ~Admin();
+
+    /// Of the first seed that answers, or of exactly `address`.
+    [[nodiscard]] Result<Hello> hello();
+    [[nodiscard]] Result<Hello> hello_at(const std::string& address);
+    [[nodiscard]] Result<RingView> ring();
+    [[nodiscard]] Result<RingView> ring_at(const std::string& address);
+    [[nodiscard]] Result<NodeStatus> status_at(const std::string& address);
+    /// Dotted names, sorted.
+    [[nodiscard]] Result<std::map<std::string, double>> stats_at(const std::string& address);
+
+    /// What a join may override of what the node says of itself.
+    struct JoinOptions {
+        std::string name;
+        std::string zone;
+        std::optional<unsigned> weight;
+        std::string note;
+    };
+    /// Asks the daemon at `address` who it is, then stages its joining. refused when it belongs to
+    /// a cluster already, is a member, or its name is taken. Returns the number of changes staged.
+    [[nodiscard]] Result<unsigned> stage_join(const std::string& address,
+                                              const JoinOptions& options);
+    /// What a commit of all that is staged would do.
+    [[nodiscard]] Result<Plan> plan();
+    /// stale_plan when the ring or what is staged is not what `plan_id` names; holds_data when
+    /// data is stored. Returns the new ring's number.
+    [[nodiscard]] Result<std::uint64_t> commit(const std::string& plan_id);
+
+  private:
+    explicit Admin(Client client);
+    Client client_;
+};
+
+}  // namespace dynamo

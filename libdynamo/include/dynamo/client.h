@@ -1,0 +1,103 @@
+// The client: get, put and delete, one at a time or many in flight.
+//
+//     auto client = dynamo::Client::open({.seeds = {"127.0.0.1:7100"}});
+//     auto got = client->get("cart:7");
+//     auto stored = client->put("cart:7", "milk", {.mode = PutMode::context, .context =
+//     got->context});
+//
+// Connections are made once and kept. With Routing::coordinator (the default) the client keeps a
+// copy of the ring, refreshed every 10 s or when a reply shows a newer one, and asks a node of the
+// key's preference list directly (paper section 6.4); otherwise any node, which forwards.
+//
+// A request is sent again, to another node, only while it is certain that nothing was applied
+// (connection refused, `busy`, `not_joined`, `too_few_nodes`), and for reads after silence. An
+// unknown put is reported as such (Applied::maybe) and never sent twice, unless
+// Options::resend_unknown asks for it: then the second write is a sibling of the first if both
+// arrived, and byte-identical siblings read as one.
+//
+// Threads: one owner at a time; callbacks run inside poll(), run() and the blocking calls
+// Errors:  Result<T>; error.h says what each code means for the write
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dynamo/types.h"
+
+namespace dynamo {
+
+enum class Routing : std::uint8_t {
+    coordinator,  ///< straight to a node of the key's preference list, from the cached ring
+    any,          ///< any node; it forwards writes that it may not coordinate
+};
+
+struct ClientOptions {
+    std::vector<std::string> seeds = {"127.0.0.1:7100"};  ///< "host", "host:port", "[v6]:port"
+    std::string cluster;                                  ///< refuse any other name; empty: any
+    std::chrono::milliseconds timeout{2000};              ///< of one request, from submit to answer
+    Routing routing = Routing::coordinator;
+    bool resend_unknown = false;        ///< resend puts whose outcome is unknown (see above)
+    std::string program = "libdynamo";  ///< named to the daemon, for its logs
+    /// Milliseconds between refreshes of the cached ring.
+    std::chrono::milliseconds ring_refresh{10000};
+};
+
+struct GetOptions {
+    unsigned r = 0;  ///< 0: the cluster's R
+};
+struct PutOptions {
+    PutMode mode = PutMode::observe;
+    ContextToken context = {};  ///< with PutMode::context
+    unsigned w = 0;             ///< 0: the cluster's W
+    unsigned observe_r = 0;     ///< clocks to gather when observing; 0: the cluster's R
+    bool overwrite = false;     ///< observing: supersede differing siblings too
+    bool if_absent = false;     ///< observing: `exists` when there is a value (best effort)
+};
+struct DelOptions {
+    PutMode mode = PutMode::observe;
+    ContextToken context = {};
+    unsigned w = 0;
+    unsigned observe_r = 0;
+};
+
+class Client {
+  public:
+    /// Checks the options (bad_request names the bad seed) and touches no network yet.
+    [[nodiscard]] static Result<Client> open(ClientOptions options);
+    Client(Client&&) noexcept;
+    Client& operator=(Client&&) noexcept;
+    ~Client();
+
+    // One at a time. Each blocks until its answer or its deadline.
+    [[nodiscard]] Result<Got> get(std::string_view key, const GetOptions& options = {});
+    [[nodiscard]] Result<Stored> put(std::string_view key, std::string_view value,
+                                     const PutOptions& options = {});
+    [[nodiscard]] Result<Stored> del(std::string_view key, const DelOptions& options = {});
+
+    // Many in flight. `done` is called once for each, from poll() or run(), and may submit more.
+    void get_async(std::string key, const GetOptions& options,
+                   std::function<void(Result<Got>)> done);
+    void put_async(std::string key, std::string value, const PutOptions& options,
+                   std::function<void(Result<Stored>)> done);
+    void del_async(std::string key, const DelOptions& options,
+                   std::function<void(Result<Stored>)> done);
+
+    /// Requests submitted whose `done` has not been called.
+    [[nodiscard]] std::size_t in_flight() const;
+    /// Sends what was submitted, waits up to `wait` for something to happen, calls what is done.
+    void poll(std::chrono::milliseconds wait);
+    /// poll() until nothing is in flight.
+    void run();
+
+  private:
+    friend class Admin;
+    struct Parts;
+    explicit Client(std::unique_ptr<Parts> parts);
+    std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace dynamo

@@ -1,0 +1,69 @@
+// What clients exchange with the store: keys, values, versions, contexts.
+//
+// Shape:   keys and values are octets, NUL included; a key has 1 octet or more
+// Threads: plain values
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dynamo/error.h"
+
+namespace dynamo {
+
+/// What a reader has seen of one key: opaque octets, given back with the next write of that key.
+/// Empty: nothing seen. to_text() and context_from_text() carry it through files and shells.
+struct ContextToken {
+    std::string octets;
+    [[nodiscard]] bool empty() const { return octets.empty(); }
+    bool operator==(const ContextToken&) const = default;
+};
+/// One line of URL-safe base64.
+[[nodiscard]] std::string to_text(const ContextToken& token);
+/// bad_context when it is no base64. Surrounding white space is ignored. Whether it is a context,
+/// and this key's, only the daemon says.
+[[nodiscard]] Result<ContextToken> context_from_text(std::string_view text);
+
+/// One version of a key's value.
+struct Version {
+    std::string value;
+    bool tombstone = false;  ///< a delete that a concurrent write has survived; value is empty
+    std::int64_t wall_ms =
+        0;             ///< when its coordinator took it, milliseconds since 1970; not an order
+    std::string node;  ///< who coordinated it: the node's name, or 8 digits of its id
+    std::uint64_t birth = 0;    ///< of its dot
+    std::uint64_t counter = 0;  ///< of its dot: (node, counter) is how people see it
+};
+
+/// The answer to a get.
+struct Got {
+    std::vector<Version> versions;  ///< all siblings; empty when never written
+    ContextToken context;           ///< covers all of them; given for an absent key as well
+    std::uint64_t clock_entries = 0;
+    std::string node;  ///< the address that answered
+
+    /// The differing live values, tombstones left out: none = absent, one = the value, more = a
+    /// conflict. Points into `versions`.
+    [[nodiscard]] std::vector<const Version*> values() const;
+};
+
+/// The answer to a put or a delete.
+struct Stored {
+    ContextToken context;  ///< what the write's own context covered, and the new version
+    bool existed = false;  ///< the coordinator saw a live value before it. A delete that observed
+                           ///< and saw none wrote nothing.
+    std::string node;      ///< the address that answered
+};
+
+/// The three ways to put (dynamo(7)). The numbers are the wire's.
+enum class PutMode : std::uint8_t {
+    observe =
+        0,  ///< gather clocks first, supersede what they cover; `conflict` on differing siblings
+    context = 1,  ///< supersede what the given context covers
+    blind = 2,    ///< no context: an existing value becomes a sibling
+};
+
+}  // namespace dynamo

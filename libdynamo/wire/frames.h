@@ -1,0 +1,87 @@
+// Frames: the parts of a ZeroMQ message, and what each may hold (man/dynamo-wire.7).
+//
+//     client   "DYN1" | [kind, id, op, {meta}] | {body}                 one request or reply
+//              "DYN1" | [kind, 0, "batch", {}] | [h1, b1, h2, b2, ...]  many at once
+//     peers    "DYN1" | [3, 0, "peer", envelope] | [[n, fields...], ...]
+//
+// kind is 0 for a request, 1 for a reply (op is then the code, 0 for success). An empty frame
+// before "DYN1" (a REQ socket's delimiter) is the transport's affair, not seen here.
+//
+// Errors:  bad_request, unknown_op or too_large. A header that was readable gives its id back in
+//          `Rejected`, so that the client is answered rather than left to wait.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "libdynamo/wire/messages.h"
+
+namespace dynamo::wire {
+
+inline constexpr std::string_view magic = "DYN1";
+/// Requests in one batch, and octets in one frame; past either the message is refused whole.
+inline constexpr std::size_t max_batch = 4096;
+inline constexpr std::size_t max_frame_bytes = 16u << 20;
+
+/// Limits that a daemon announces in `hello` and holds requests to.
+struct Limits {
+    std::size_t key_bytes = 1024;
+    std::size_t value_bytes = 1u << 20;
+    std::size_t context_bytes = 8192;
+};
+
+struct Request {
+    std::uint64_t id = 0;
+    Duration timeout{0};  ///< meta "timeout_ms"; 0: the daemon's default
+    Bytes cluster;        ///< meta "cluster": refuse if the daemon is of another one; may be empty
+    ClientRequest body;
+};
+struct Reply {
+    std::uint64_t id = 0;
+    std::uint64_t ring = 0;  ///< meta "ring": the daemon's head number; a larger one means refresh
+    ClientReply body;
+};
+/// A request that was not understood, but whose id was.
+struct Rejected {
+    std::uint64_t id = 0;
+    Error error;
+};
+struct PeerFrame {
+    PeerEnvelope envelope;
+    std::vector<PeerMessage> messages;
+};
+
+/// Header and body frames of one or many; with one, no batch is made unless `batch` is set.
+struct Frames {
+    Bytes header;
+    Bytes body;
+};
+
+[[nodiscard]] Frames encode_requests(const std::vector<Request>& requests);
+/// `batched`: the requests came in a batch, so their replies may go in one.
+[[nodiscard]] Result<std::vector<std::variant<Request, Rejected>>> decode_requests(
+    BytesView header, BytesView body, const Limits& limits, bool& batched);
+
+[[nodiscard]] Frames encode_replies(const std::vector<Reply>& replies, bool batch);
+/// `op_of(id)` names the request that an id belongs to (replies do not repeat it); empty: unknown,
+/// that reply is skipped.
+[[nodiscard]] Result<std::vector<Reply>> decode_replies(
+    BytesView header, BytesView body, const std::function<std::string_view(std::uint64_t)>& op_of);
+
+[[nodiscard]] Frames encode_peer(const PeerFrame& frame);
+[[nodiscard]] Result<PeerFrame> decode_peer(BytesView header, BytesView body);
+
+/// The op name of a request's alternative.
+[[nodiscard]] std::string_view op_of(const ClientRequest& request);
+/// One client body by itself, as a map: what ForwardRequest and ForwardReply carry.
+[[nodiscard]] Bytes encode_body(const ClientRequest& request);
+[[nodiscard]] Bytes encode_body(const ClientReply& reply);
+[[nodiscard]] Result<ClientRequest> decode_request_body(std::string_view op, BytesView body,
+                                                        const Limits& limits);
+[[nodiscard]] Result<ClientReply> decode_reply_body(std::string_view op, std::uint16_t code,
+                                                    BytesView body);
+
+[[nodiscard]] ErrorReply to_reply(const Error& error);
+[[nodiscard]] Error to_error(const ErrorReply& reply);
+
+}  // namespace dynamo::wire

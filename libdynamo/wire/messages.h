@@ -1,0 +1,438 @@
+// Every message: one struct, one field list (man/dynamo-wire.7).
+//
+// A client's request and its reply travel as maps, a peer's messages as arrays; both from the same
+// `fields()`. A field is only ever added at the end, with a default that means what its absence
+// meant. Golden bytes of each are in tests/golden/wire.
+//
+// Threads: plain values
+#pragma once
+
+#include <variant>
+
+#include "dynamo/types.h"
+#include "libdynamo/base/time.h"
+#include "libdynamo/wire/codec.h"
+
+namespace dynamo::wire {
+
+// ------------------------------------------------------------------ what clients ask and are told
+
+/// Who are you? The first thing a client says; also how an operator learns an address's node id.
+struct HelloRequest {
+    std::string client;  ///< the program's name, for logs
+    static constexpr std::string_view op = "hello";
+    static constexpr auto fields() { return std::tuple{str("client", &HelloRequest::client)}; }
+};
+struct HelloReply {
+    std::uint32_t proto_min = 1;
+    std::uint32_t proto_max = 1;
+    std::string server;
+    std::vector<std::string> features;
+    std::uint64_t max_key = 0;      ///< octets
+    std::uint64_t max_value = 0;    ///< octets
+    std::uint64_t max_context = 0;  ///< octets
+    std::string cluster;            ///< its name; empty when waiting
+    Bytes cluster_id;               ///< 16 octets, or none
+    std::string node;
+    Bytes node_id;
+    std::string zone;
+    std::uint32_t weight = 0;
+    std::string client_address;
+    std::string peer_address;
+    std::string state;       ///< "member", "waiting" (for an operator's join) or "removed"
+    std::uint64_t ring = 0;  ///< number of the head epoch; 0 when waiting
+    static constexpr auto fields() {
+        return std::tuple{field("proto_min", &HelloReply::proto_min),
+                          field("proto_max", &HelloReply::proto_max),
+                          str("server", &HelloReply::server),
+                          str("features", &HelloReply::features),
+                          field("max_key", &HelloReply::max_key),
+                          field("max_value", &HelloReply::max_value),
+                          field("max_context", &HelloReply::max_context),
+                          str("cluster", &HelloReply::cluster),
+                          bin("cluster_id", &HelloReply::cluster_id),
+                          str("node", &HelloReply::node),
+                          bin("node_id", &HelloReply::node_id),
+                          str("zone", &HelloReply::zone),
+                          field("weight", &HelloReply::weight),
+                          str("client_address", &HelloReply::client_address),
+                          str("peer_address", &HelloReply::peer_address),
+                          str("state", &HelloReply::state),
+                          field("ring", &HelloReply::ring)};
+    }
+};
+
+struct GetRequest {
+    Bytes key;
+    std::uint32_t r = 0;  ///< 0: the cluster's R
+    static constexpr std::string_view op = "get";
+    static constexpr auto fields() {
+        return std::tuple{bin("key", &GetRequest::key), field("r", &GetRequest::r)};
+    }
+};
+/// One version, as clients see it.
+struct VersionReply {
+    Bytes value;
+    bool tombstone = false;
+    std::int64_t wall_ms = 0;
+    Bytes node;                 ///< of its dot: who took the write
+    std::string birth;          ///< of its dot, decimal: a 64-bit number
+    std::uint64_t counter = 0;  ///< of its dot
+    static constexpr auto fields() {
+        return std::tuple{
+            bin("value", &VersionReply::value),       field("tombstone", &VersionReply::tombstone),
+            field("wall_ms", &VersionReply::wall_ms), bin("node", &VersionReply::node),
+            str("birth", &VersionReply::birth),       field("counter", &VersionReply::counter)};
+    }
+};
+struct GetReply {
+    std::vector<VersionReply> versions;  ///< all siblings, tombstones too; empty when never written
+    Bytes context;                       ///< covers all of them; also given for an absent key
+    std::uint64_t clock_entries = 0;
+    static constexpr auto fields() {
+        return std::tuple{field("versions", &GetReply::versions),
+                          bin("context", &GetReply::context),
+                          field("clock_entries", &GetReply::clock_entries)};
+    }
+};
+
+struct PutRequest {
+    Bytes key;
+    Bytes value;
+    PutMode mode = PutMode::observe;
+    Bytes context;                ///< a token, with PutMode::context
+    std::uint32_t w = 0;          ///< 0: the cluster's W
+    std::uint32_t observe_r = 0;  ///< clocks to gather with PutMode::observe; 0: the cluster's R
+    bool overwrite =
+        false;  ///< observe: supersede several differing siblings instead of `conflict`
+    bool if_absent = false;  ///< observe: `exists` when there is a value; best effort
+    static constexpr std::string_view op = "put";
+    static constexpr auto fields() {
+        return std::tuple{bin("key", &PutRequest::key),
+                          bin("value", &PutRequest::value),
+                          field("mode", &PutRequest::mode),
+                          bin("context", &PutRequest::context),
+                          field("w", &PutRequest::w),
+                          field("observe_r", &PutRequest::observe_r),
+                          field("overwrite", &PutRequest::overwrite),
+                          field("if_absent", &PutRequest::if_absent)};
+    }
+};
+struct PutReply {
+    Bytes context;         ///< what the put's context covered, and the new version; nothing else
+    bool existed = false;  ///< the coordinator saw a live value before it
+    static constexpr auto fields() {
+        return std::tuple{bin("context", &PutReply::context), field("existed", &PutReply::existed)};
+    }
+};
+
+/// A delete is a put of a tombstone. Observing, it supersedes all siblings that it saw; seeing no
+/// live value it writes nothing and answers `existed` false.
+struct DelRequest {
+    Bytes key;
+    PutMode mode = PutMode::observe;
+    Bytes context;
+    std::uint32_t w = 0;
+    std::uint32_t observe_r = 0;
+    static constexpr std::string_view op = "del";
+    static constexpr auto fields() {
+        return std::tuple{bin("key", &DelRequest::key), field("mode", &DelRequest::mode),
+                          bin("context", &DelRequest::context), field("w", &DelRequest::w),
+                          field("observe_r", &DelRequest::observe_r)};
+    }
+};
+struct DelReply {
+    Bytes context;
+    bool existed = false;
+    static constexpr auto fields() {
+        return std::tuple{bin("context", &DelReply::context), field("existed", &DelReply::existed)};
+    }
+};
+
+/// The ring, for clients that route by themselves (paper section 6.4).
+struct RingRequest {
+    static constexpr std::string_view op = "ring";
+    static constexpr auto fields() { return std::tuple{}; }
+};
+struct RingReply {
+    Bytes state;  ///< encode(RingState) of state_codec.h
+    static constexpr auto fields() { return std::tuple{bin("state", &RingReply::state)}; }
+};
+
+struct StatsRequest {
+    static constexpr std::string_view op = "stats";
+    static constexpr auto fields() { return std::tuple{}; }
+};
+struct Stat {
+    std::string name;  ///< dotted: "hints.held", "put.latency.p99" (microseconds)
+    double value = 0;
+    static constexpr auto fields() {
+        return std::tuple{str("name", &Stat::name), field("value", &Stat::value)};
+    }
+};
+struct StatsReply {
+    std::vector<Stat> stats;  ///< sorted by name
+    static constexpr auto fields() { return std::tuple{field("stats", &StatsReply::stats)}; }
+};
+
+/// What one node reports of itself and of its peers: a row of `dyn-ring status`.
+struct StatusRequest {
+    static constexpr std::string_view op = "status";
+    static constexpr auto fields() { return std::tuple{}; }
+};
+struct PeerStatus {
+    Bytes node_id;
+    bool suspected = false;
+    std::int64_t silent_ms = 0;  ///< since it was last heard; -1: never
+    std::uint64_t hints = 0;     ///< kept here for it
+    static constexpr auto fields() {
+        return std::tuple{
+            bin("node_id", &PeerStatus::node_id), field("suspected", &PeerStatus::suspected),
+            field("silent_ms", &PeerStatus::silent_ms), field("hints", &PeerStatus::hints)};
+    }
+};
+struct StatusReply {
+    Bytes node_id;
+    std::uint64_t ring = 0;
+    std::uint64_t stored_bytes = 0;
+    std::uint64_t free_bytes = 0;
+    std::uint64_t hints_held = 0;
+    std::int64_t uptime_ms = 0;
+    std::string durability;
+    bool writes_refused = false;  ///< the disk is below its low-water mark
+    std::vector<PeerStatus> peers;
+    static constexpr auto fields() {
+        return std::tuple{bin("node_id", &StatusReply::node_id),
+                          field("ring", &StatusReply::ring),
+                          field("stored_bytes", &StatusReply::stored_bytes),
+                          field("free_bytes", &StatusReply::free_bytes),
+                          field("hints_held", &StatusReply::hints_held),
+                          field("uptime_ms", &StatusReply::uptime_ms),
+                          str("durability", &StatusReply::durability),
+                          field("writes_refused", &StatusReply::writes_refused),
+                          field("peers", &StatusReply::peers)};
+    }
+};
+
+/// A member as clients name one. The numbers of `kind` are MemberOp::Kind's.
+struct StageRequest {
+    std::uint8_t kind = 1;
+    Bytes node_id;
+    std::string name;
+    std::string zone;
+    std::uint32_t weight = 100;
+    std::string client_address;
+    std::string peer_address;
+    std::string note;
+    static constexpr std::string_view op = "stage";
+    static constexpr auto fields() {
+        return std::tuple{field("kind", &StageRequest::kind),
+                          bin("node_id", &StageRequest::node_id),
+                          str("name", &StageRequest::name),
+                          str("zone", &StageRequest::zone),
+                          field("weight", &StageRequest::weight),
+                          str("client_address", &StageRequest::client_address),
+                          str("peer_address", &StageRequest::peer_address),
+                          str("note", &StageRequest::note)};
+    }
+};
+struct StageReply {
+    std::uint64_t staged = 0;  ///< operations waiting for a commit
+    static constexpr auto fields() { return std::tuple{field("staged", &StageReply::staged)}; }
+};
+
+struct PlanRequest {
+    static constexpr std::string_view op = "plan";
+    static constexpr auto fields() { return std::tuple{}; }
+};
+struct PlanReply {
+    std::string plan;  ///< its id; names the ring that it was planned on as well
+    Bytes epoch;       ///< encode(Epoch): what a commit would make the head
+    static constexpr auto fields() {
+        return std::tuple{str("plan", &PlanReply::plan), bin("epoch", &PlanReply::epoch)};
+    }
+};
+
+struct CommitRequest {
+    std::string plan;  ///< must be the present plan's id, else stale_plan
+    static constexpr std::string_view op = "commit";
+    static constexpr auto fields() { return std::tuple{str("plan", &CommitRequest::plan)}; }
+};
+struct CommitReply {
+    std::uint64_t ring = 0;  ///< the new head's number
+    static constexpr auto fields() { return std::tuple{field("ring", &CommitReply::ring)}; }
+};
+
+/// The body of every reply whose code is not 0.
+struct ErrorReply {
+    std::uint16_t code = 0;
+    std::string name;
+    std::string message;
+    bool retryable = false;
+    std::string applied;  ///< "no" or "maybe"
+    std::string node;
+    static constexpr auto fields() {
+        return std::tuple{
+            field("code", &ErrorReply::code),     str("name", &ErrorReply::name),
+            str("message", &ErrorReply::message), field("retryable", &ErrorReply::retryable),
+            str("applied", &ErrorReply::applied), str("node", &ErrorReply::node)};
+    }
+};
+
+using ClientRequest =
+    std::variant<HelloRequest, GetRequest, PutRequest, DelRequest, RingRequest, StatsRequest,
+                 StatusRequest, StageRequest, PlanRequest, CommitRequest>;
+using ClientReply = std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply,
+                                 StatsReply, StatusReply, StageReply, PlanReply, CommitReply>;
+
+// --------------------------------------------------------------------------- what peers tell peers
+
+/// How a peer answered.
+enum class PeerStatusCode : std::uint8_t {
+    ok = 0,
+    not_owner = 1,  ///< it stands in no list of the partition: its ring follows by gossip
+    storage = 2,    ///< its storage failed, or a record is damaged: never "not found"
+    full = 3,       ///< no room for writes or hints
+};
+
+/// Give me your state of a key. A stand-in answers with what it holds for others.
+struct ReadRequest {
+    std::uint64_t id = 0;
+    Bytes key;
+    static constexpr auto fields() {
+        return std::tuple{field("id", &ReadRequest::id), bin("key", &ReadRequest::key)};
+    }
+};
+struct ReadReply {
+    std::uint64_t id = 0;
+    PeerStatusCode status = PeerStatusCode::ok;
+    Bytes object;  ///< encode(Object); empty when it holds nothing
+    static constexpr auto fields() {
+        return std::tuple{field("id", &ReadReply::id), field("status", &ReadReply::status),
+                          bin("object", &ReadReply::object)};
+    }
+};
+
+/// Merge this state durably. Replication, hints, handback, read repair and exchange are all this.
+struct WriteRequest {
+    std::uint64_t id = 0;  ///< 0: no answer is wanted (read repair)
+    Bytes hint_for;        ///< the owner that the receiver stands in for; empty: for itself
+    Bytes key;
+    Bytes object;
+    static constexpr auto fields() {
+        return std::tuple{field("id", &WriteRequest::id), bin("hint_for", &WriteRequest::hint_for),
+                          bin("key", &WriteRequest::key), bin("object", &WriteRequest::object)};
+    }
+};
+struct WriteReply {
+    std::uint64_t id = 0;
+    PeerStatusCode status = PeerStatusCode::ok;
+    static constexpr auto fields() {
+        return std::tuple{field("id", &WriteReply::id), field("status", &WriteReply::status)};
+    }
+};
+
+/// A client's write that its first node may not coordinate (paper section 4.5): at most one hop.
+struct ForwardRequest {
+    std::uint64_t id = 0;
+    std::uint64_t timeout_us = 0;
+    std::string op;  ///< "put" or "del"
+    Bytes body;      ///< the client's body, as a map
+    static constexpr auto fields() {
+        return std::tuple{field("id", &ForwardRequest::id),
+                          field("timeout_us", &ForwardRequest::timeout_us),
+                          str("op", &ForwardRequest::op), bin("body", &ForwardRequest::body)};
+    }
+};
+struct ForwardReply {
+    std::uint64_t id = 0;
+    std::uint16_t code = 0;
+    std::string op;
+    Bytes body;  ///< for the client, as a map; an ErrorReply when code is not 0
+    static constexpr auto fields() {
+        return std::tuple{field("id", &ForwardReply::id), field("code", &ForwardReply::code),
+                          str("op", &ForwardReply::op), bin("body", &ForwardReply::body)};
+    }
+};
+
+/// Are you there? Asked of suspected peers only (paper section 4.8.3).
+struct Ping {
+    std::uint64_t id = 0;
+    static constexpr auto fields() { return std::tuple{field("id", &Ping::id)}; }
+};
+struct Pong {
+    std::uint64_t id = 0;
+    static constexpr auto fields() { return std::tuple{field("id", &Pong::id)}; }
+};
+
+/// The root of the sender's ring state. A receiver with another root answers with its state.
+struct GossipDigest {
+    Bytes root;  ///< 32 octets; empty: the sender has none
+    static constexpr auto fields() { return std::tuple{bin("root", &GossipDigest::root)}; }
+};
+struct GossipState {
+    Bytes state;          ///< encode(RingState)
+    bool answer = false;  ///< send yours back if it knows more
+    static constexpr auto fields() {
+        return std::tuple{bin("state", &GossipState::state), field("answer", &GossipState::answer)};
+    }
+};
+
+/// Anti-entropy without trees: the sender's records of a stretch of one partition, by digest.
+struct ExchangeItem {
+    Bytes row;     ///< the record's storage key: 8 octets of position, then the key
+    Bytes digest;  ///< 16 octets: of the canonical encoding of its object
+    static constexpr auto fields() {
+        return std::tuple{bin("row", &ExchangeItem::row), bin("digest", &ExchangeItem::digest)};
+    }
+};
+struct ExchangeOffer {
+    std::uint64_t id = 0;
+    std::uint16_t partition = 0;
+    Bytes first;  ///< the stretch is [first, last); last empty: to the partition's end
+    Bytes last;
+    std::vector<ExchangeItem> items;  ///< sorted by row
+    static constexpr auto fields() {
+        return std::tuple{field("id", &ExchangeOffer::id),
+                          field("partition", &ExchangeOffer::partition),
+                          bin("first", &ExchangeOffer::first), bin("last", &ExchangeOffer::last),
+                          field("items", &ExchangeOffer::items)};
+    }
+};
+/// What the receiver lacks or holds differently. Its own differing states come as WriteRequests
+/// before this answer.
+struct ExchangeReply {
+    std::uint64_t id = 0;
+    PeerStatusCode status = PeerStatusCode::ok;
+    std::vector<Bytes> want;  ///< rows of the offer
+    Bytes resume;             ///< compared up to here only (its bounds were reached); empty: all
+    static constexpr auto fields() {
+        return std::tuple{field("id", &ExchangeReply::id), field("status", &ExchangeReply::status),
+                          bin("want", &ExchangeReply::want), bin("resume", &ExchangeReply::resume)};
+    }
+};
+
+using PeerMessage =
+    std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest, ForwardReply,
+                 Ping, Pong, GossipDigest, GossipState, ExchangeOffer, ExchangeReply>;
+
+/// Says once per peer frame who speaks, to whom, and which ring the speaker knows. A frame for
+/// another cluster or another node is dropped: nothing of it is looked at.
+struct PeerEnvelope {
+    Bytes cluster;  ///< 16 octets; empty from a node that waits
+    Bytes from;
+    Bytes to;                  ///< empty when only the address is known (a seed)
+    std::string peer_address;  ///< where the sender is reached
+    std::uint64_t ring = 0;
+    std::uint32_t fingerprint = 0;
+    static constexpr auto fields() {
+        return std::tuple{bin("cluster", &PeerEnvelope::cluster),
+                          bin("from", &PeerEnvelope::from),
+                          bin("to", &PeerEnvelope::to),
+                          str("peer_address", &PeerEnvelope::peer_address),
+                          field("ring", &PeerEnvelope::ring),
+                          field("fingerprint", &PeerEnvelope::fingerprint)};
+    }
+};
+
+}  // namespace dynamo::wire

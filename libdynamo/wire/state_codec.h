@@ -1,0 +1,36 @@
+// The bytes of objects, contexts and ring state: one canonical encoding each, on the wire, on disk
+// and under every digest.
+//
+// Canonical: equal values have equal bytes, whatever way they came about.
+#pragma once
+
+#include "dynamo/error.h"
+#include "libdynamo/ring/ring.h"
+#include "libdynamo/version/context.h"
+#include "libdynamo/version/siblings.h"
+
+namespace dynamo::wire {
+
+[[nodiscard]] Bytes encode(const Object& object);
+[[nodiscard]] Result<Object> decode_object(BytesView bytes);
+
+/// The token: a version octet, the encoding, a checksum. Not text; base64 is the tools' affair.
+[[nodiscard]] Bytes encode(const Context& context);
+/// bad_context when it is no token, damaged, of another cluster, or made for another key.
+[[nodiscard]] Result<Context> decode_context(BytesView token, const ClusterId& cluster,
+                                             const Position& key);
+
+[[nodiscard]] Bytes encode(const Epoch& epoch);
+[[nodiscard]] Result<Epoch> decode_epoch(BytesView bytes);
+[[nodiscard]] Bytes encode(const RingState& state);
+/// Also validates the state (ring.h), and that each epoch names its parent's digest.
+[[nodiscard]] Result<RingState> decode_ring(BytesView bytes);
+
+/// The epoch's name: the SHA-256 of its encoding.
+[[nodiscard]] Sha256 digest_of(const Epoch& epoch);
+/// The whole state's digest: equal states, and only they, have nothing to gossip.
+[[nodiscard]] Sha256 digest_of(const RingState& state);
+/// "p-" and eight hexadecimal digits of the digest of a planned epoch, for people.
+[[nodiscard]] std::string plan_id(const Epoch& planned);
+
+}  // namespace dynamo::wire
