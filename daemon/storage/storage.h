@@ -27,15 +27,17 @@ enum class Durability : std::uint8_t { sync, os };
 
 /// What a table is for; objects have one table per partition, so that one can be dropped whole.
 struct Table {
-    enum class Kind : std::uint8_t { objects, hints };
+    enum class Kind : std::uint8_t { objects, hints, notes };
     Kind kind = Kind::objects;
-    std::uint16_t partition = 0;  ///< of objects; 0 for hints
+    std::uint16_t partition = 0;  ///< of objects; 0 for the others
     auto operator<=>(const Table&) const = default;
 
     [[nodiscard]] static Table objects(std::uint16_t partition) {
         return {Kind::objects, partition};
     }
     [[nodiscard]] static Table hints() { return {Kind::hints, 0}; }
+    /// What the node notes about its own data: a few small rows.
+    [[nodiscard]] static Table notes() { return {Kind::notes, 0}; }
 };
 
 struct Usage {

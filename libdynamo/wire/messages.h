@@ -293,6 +293,7 @@ enum class PeerStatusCode : std::uint8_t {
     not_owner = 1,  ///< it stands in no list of the partition: its ring follows by gossip
     storage = 2,    ///< its storage failed, or a record is damaged: never "not found"
     full = 3,       ///< no room for writes or hints
+    not_ready = 4,  ///< its copy of the partition was lost and is not complete yet: no answer
 };
 
 /// Give me your state of a key. A stand-in answers with what it holds for others.
@@ -333,13 +334,17 @@ struct WriteReply {
 };
 
 /// A client's write that its first node may not coordinate (paper section 4.5): at most one hop.
+///
+/// Obeyed at most once: only by the run that it names, and one id of one sender only once. A replay
+/// of an observing put would otherwise supersede what was written since.
 struct ForwardRequest {
     std::uint64_t id = 0;
+    std::uint64_t run = 0;  ///< the receiver's, as its envelopes told; another run answers `busy`
     std::uint64_t timeout_us = 0;
     std::string op;  ///< "put" or "del"
     Bytes body;      ///< the client's body, as a map
     static constexpr auto fields() {
-        return std::tuple{field("id", &ForwardRequest::id),
+        return std::tuple{field("id", &ForwardRequest::id), field("run", &ForwardRequest::run),
                           field("timeout_us", &ForwardRequest::timeout_us),
                           str("op", &ForwardRequest::op), bin("body", &ForwardRequest::body)};
     }
@@ -423,6 +428,7 @@ struct PeerEnvelope {
     Bytes from;
     Bytes to;                  ///< empty when only the address is known (a seed)
     std::string peer_address;  ///< where the sender is reached
+    std::uint64_t run = 0;     ///< of the sender's process: 64 random bits
     std::uint64_t ring = 0;
     std::uint32_t fingerprint = 0;
     static constexpr auto fields() {
@@ -430,6 +436,7 @@ struct PeerEnvelope {
                           bin("from", &PeerEnvelope::from),
                           bin("to", &PeerEnvelope::to),
                           str("peer_address", &PeerEnvelope::peer_address),
+                          field("run", &PeerEnvelope::run),
                           field("ring", &PeerEnvelope::ring),
                           field("fingerprint", &PeerEnvelope::fingerprint)};
     }

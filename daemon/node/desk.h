@@ -1,0 +1,45 @@
+// The desk: what every part of a node works with during a step.
+//
+// Threads: one; the node's
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "daemon/node/counters.h"
+#include "daemon/node/options.h"
+#include "daemon/node/outbox.h"
+#include "daemon/storage/storage.h"
+#include "libdynamo/base/random.h"
+#include "libdynamo/ring/route.h"
+
+namespace dynamo {
+
+struct Desk {
+    NodeOptions options;
+    Storage& storage;
+    Random random;
+    Now now;
+    Outbox outbox;
+    Counters counters;
+    LoadSample load;
+    Routes routes;              ///< of the head epoch; members/ replaces it
+    std::uint64_t run = 0;      ///< 64 random bits of this process run; made anew on any doubt
+    std::uint64_t last_id = 0;  ///< of requests to peers; starts at a random number
+
+    [[nodiscard]] const NodeId& self() const { return options.self.id; }
+    [[nodiscard]] bool breaks(Mutant mutant) const { return options.mutant == mutant; }
+
+    /// A number for a request to a peer: no other of this run has it, nor, in all likelihood, one
+    /// of another run, so a late answer finds nobody.
+    std::uint64_t next_id() { return ++last_id; }
+
+    /// Sends to a member; to one who is none any more, nothing.
+    void send(const NodeId& node, wire::PeerMessage message);
+    void send_to_address(const std::string& address, wire::PeerMessage message);
+    void log(Severity severity, std::string text);
+    /// The member's name, or the first digits of its id.
+    [[nodiscard]] std::string name_of(const NodeId& node) const;
+};
+
+}  // namespace dynamo

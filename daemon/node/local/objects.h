@@ -1,0 +1,85 @@
+// What this node holds: objects of its partitions, and hints kept for others. One way to merge, one
+// way to mint, for both (paper sections 4.4, 4.6).
+//
+//     table objects/P   row = 8 octets of position + key
+//     table hints       row = 16 octets of the owner's id + 8 octets of position + key
+//
+// A stand-in's hint for an owner is a record like any other, in its own table, under the owner's
+// name; when an owner cannot be reached by anybody it is also where a stand-in mints.
+//
+// Threads: one; the node's
+// Errors:  storage, storage_full, corrupt: passed on, never read as "absent"
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "daemon/node/desk.h"
+#include "daemon/node/local/record.h"
+#include "libdynamo/base/hash.h"
+
+namespace dynamo {
+
+/// Where a record lies: in the main table of its partition, or among the hints for an owner.
+struct Slot {
+    std::uint16_t partition = 0;
+    NodeId hint_for;  ///< none: the main table
+    Bytes row;        ///< 8 octets of position, then the key
+
+    [[nodiscard]] static Slot of(const Routes& routes, BytesView key, const NodeId& hint_for = {});
+    [[nodiscard]] Table table() const;
+    [[nodiscard]] Bytes storage_key() const;
+    [[nodiscard]] BytesView key() const { return BytesView(row).substr(8); }
+};
+
+class Objects {
+  public:
+    explicit Objects(Desk& desk);
+
+    /// The record; an empty one when nothing is stored.
+    [[nodiscard]] Result<Record> read(const Slot& slot);
+    /// The object's canonical encoding; empty when nothing is stored.
+    [[nodiscard]] Result<Bytes> read_bytes(const Slot& slot);
+
+    /// Merges a state that another node sent. A damaged record is replaced by it: what the peers
+    /// hold is the repair. True when something changed.
+    [[nodiscard]] Result<bool> merge_in(const Slot& slot, const Object& object);
+
+    /// Mints a dot for `sibling`, supersedes what `context` covers, stores, and returns the object
+    /// as stored; its newest dot is put into `dot`. object_full when it would pass the limits of
+    /// options and grows.
+    [[nodiscard]] Result<Object> write(const Slot& slot, const Clock& context, Sibling sibling,
+                                       Dot& dot);
+
+    /// Erases a hint if it is still exactly `digest`; true when it was.
+    [[nodiscard]] Result<bool> erase_hint(const Slot& slot, const Digest& digest);
+
+    /// Hints held, and those held for one owner.
+    [[nodiscard]] std::uint64_t hints_held() const;
+    [[nodiscard]] std::uint64_t hints_held_for(const NodeId& owner) const;
+    /// The owners for whom hints are held, ascending.
+    [[nodiscard]] std::vector<NodeId> hint_owners() const;
+    /// Hints for `owner` from `first_row` on (rows as in Slot), in order, until `visit` says false.
+    /// `visit` must not write.
+    using VisitRow = std::function<bool(BytesView row, BytesView record_bytes)>;
+    [[nodiscard]] Result<void> scan_hints(const NodeId& owner, BytesView first_row,
+                                          const VisitRow& visit);
+    /// Rows of a partition's main table, likewise.
+    [[nodiscard]] Result<void> scan_objects(std::uint16_t partition, BytesView first_row,
+                                            const VisitRow& visit);
+
+    /// Whether any object or hint is stored here at all.
+    [[nodiscard]] Result<bool> holds_data();
+
+    /// Counts the hints that are stored; called once at start and after a rollback.
+    [[nodiscard]] Result<void> count_hints();
+
+  private:
+    [[nodiscard]] Result<void> store(const Slot& slot, const Record& record, bool is_new);
+
+    Desk& desk_;
+    std::map<NodeId, std::uint64_t> hints_;
+};
+
+}  // namespace dynamo

@@ -1,0 +1,59 @@
+// Membership: the ring state that this node holds, how it spreads, and how it changes
+// (paper section 4.8).
+//
+//     waiting ──(a gossiped ring names this node)──► member
+//     founder: a ring of one from its first moment
+//
+// Each gossip interval one random other member, or a seed, is told the digest of our ring state;
+// whoever differs answers with its whole state, and both end with the join of the two. State is
+// handed to the loop to be persisted before anything that depends on it is sent.
+//
+// A change is staged, planned, then committed. This release commits while the ring holds no data
+// and the present ring is this node alone, so no vote and no transfer is needed; anything else is
+// refused before it changes a thing.
+//
+// Threads: one; the node's
+// Errors:  refused, stale_plan, holds_data, not_joined: what an operator is told
+#pragma once
+
+#include <optional>
+
+#include "daemon/node/desk.h"
+#include "daemon/node/local/objects.h"
+#include "daemon/node/membership/liveness.h"
+
+namespace dynamo {
+
+class Members {
+  public:
+    /// `ring`: what was persisted. None and no seeds: founds a cluster and has it persisted.
+    Members(Desk& desk, Objects& objects, std::optional<RingState> ring);
+
+    /// None while waiting.
+    [[nodiscard]] const RingState* ring() const { return ring_ ? &*ring_ : nullptr; }
+    [[nodiscard]] bool joined() const;
+
+    void on(const wire::PeerEnvelope& from, const wire::GossipDigest& message);
+    void on(const wire::PeerEnvelope& from, const wire::GossipState& message);
+    /// An envelope named a ring that differs from ours: gossip with its sender now.
+    void on_other_ring(const wire::PeerEnvelope& from);
+
+    [[nodiscard]] Result<wire::StageReply> stage(const wire::StageRequest& request);
+    [[nodiscard]] Result<wire::PlanReply> plan() const;
+    [[nodiscard]] Result<wire::CommitReply> commit(const wire::CommitRequest& request);
+
+    void tick();
+    [[nodiscard]] Instant wake_at() const { return next_gossip_; }
+
+  private:
+    void adopt(RingState ring);
+    void answer(const wire::PeerEnvelope& from, wire::PeerMessage message);
+
+    Desk& desk_;
+    Objects& objects_;
+    std::optional<RingState> ring_;
+    Sha256 root_{};  ///< digest of `ring_`, kept because gossip compares it each second
+    Instant next_gossip_;
+};
+
+}  // namespace dynamo

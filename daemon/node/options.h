@@ -1,0 +1,69 @@
+// What a node is started with, and what the loop tells it of the outside.
+//
+// Threads: plain values
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libdynamo/base/time.h"
+#include "libdynamo/ring/ring.h"
+#include "libdynamo/wire/frames.h"
+
+namespace dynamo {
+
+/// Rules that the simulator breaks on purpose, one at a time, to prove that its checkers see it
+/// (tests/sim/mutants.h). The daemon has no way to set one.
+enum class Mutant : std::uint8_t {
+    none,
+    replica_overwrites,           ///< a replica write replaces the record instead of merging
+    error_is_not_found,           ///< a failed read answers as an absent key
+    actor_outlives_run,           ///< goes on with a record's actor after a restart
+    full_clock_returned,          ///< a put's reply covers everything that the coordinator has seen
+    hint_dropped_when_sent,       ///< a hint is erased before its owner has acknowledged it
+    acknowledged_before_commit,   ///< (simulator's loop) sends before it commits
+    hint_counts_for_coordinator,  ///< a hint that the coordinator keeps counts towards W
+    answers_counted_twice,        ///< a replica that answers twice counts twice
+    context_drops_all,            ///< a put drops siblings that its context does not cover
+    delete_erases,                ///< a delete removes the record instead of leaving a tombstone
+    hint_erased_though_changed,   ///< a hint that changed since it was sent is erased on the answer
+    blind_supersedes,             ///< a blind put supersedes what the coordinator holds
+    exchange_one_way,             ///< anti-entropy takes from the peer and never gives
+    w_minus_one,                  ///< acknowledges with one durable copy too few
+};
+
+struct NodeOptions {
+    Member self;                     ///< as announced to others
+    std::vector<std::string> seeds;  ///< peer addresses; empty: this node founds a cluster
+    ClusterSettings founding;        ///< what it founds with
+    bool refuse_other_name = false;  ///< waiting: adopt only a cluster called founding.name
+    wire::Limits limits;
+    Duration request_timeout = std::chrono::milliseconds(2000);  ///< when a client names none
+    Duration replica_timeout =
+        std::chrono::milliseconds(400);  ///< silence before a stand-in is asked
+    Duration gossip_interval = std::chrono::milliseconds(1000);
+    Duration probe_interval = std::chrono::milliseconds(500);      ///< of suspected peers
+    Duration handback_interval = std::chrono::milliseconds(500);   ///< between looks at held hints
+    Duration exchange_interval = std::chrono::milliseconds(1000);  ///< between anti-entropy turns
+    std::size_t max_requests = 65536;  ///< in progress; one more is answered `busy`
+    std::size_t max_siblings = 64;     ///< of one object
+    std::size_t max_object_bytes = 8u << 20;
+    std::string version = "0";        ///< for `hello`
+    std::string durability = "sync";  ///< for `status`; the loop does the committing
+    Mutant mutant = Mutant::none;
+};
+
+/// What the loop knows of the outside (paper section 6.5).
+struct LoadSample {
+    std::uint64_t free_bytes = UINT64_MAX;
+    std::uint64_t stored_bytes = 0;
+    bool refuse_writes = false;  ///< the disk is below its low-water mark
+    Duration last_commit{0};
+    /// What only the loop can count, by dotted name; added to `stats` as it is.
+    std::vector<std::pair<std::string, double>> gauges;
+};
+
+}  // namespace dynamo

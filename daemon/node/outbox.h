@@ -1,0 +1,44 @@
+// What a step wants to say, held back until what it wrote is durable.
+//
+// Threads: a plain value
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "libdynamo/ring/ring.h"
+#include "libdynamo/wire/frames.h"
+
+namespace dynamo {
+
+/// Where a client's answer goes: a number that the transport gave.
+using ClientHandle = std::uint64_t;
+
+enum class Severity : std::uint8_t { debug, info, warning, error };
+
+struct Outbox {
+    struct ToClient {
+        ClientHandle client = 0;
+        wire::Reply reply;
+        bool after_write =
+            false;  ///< promises durability: turned into an error if the commit fails
+    };
+    struct ToPeer {
+        NodeId node;  ///< none when only the address is known (a seed)
+        std::string address;
+        wire::PeerMessage message;
+    };
+    struct LogLine {
+        Severity severity = Severity::info;
+        std::string text;
+    };
+    std::vector<ToClient> clients;
+    std::vector<ToPeer> peers;
+    std::optional<RingState> ring;  ///< to be persisted, synced, before anything is sent
+    std::vector<LogLine> log;
+    void clear();
+};
+
+}  // namespace dynamo

@@ -1,0 +1,57 @@
+#include "libdynamo/base/histogram.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace dynamo {
+namespace {
+
+constexpr std::uint64_t largest = 1ULL << 40;
+constexpr std::uint64_t linear = 128;  // one bucket a value below this
+constexpr int half_bits = 6;           // 64 buckets for each later power of two
+
+std::size_t bucket_of(std::uint64_t value) {
+    if (value < linear) return value;
+    const int power = std::bit_width(value) - 1;
+    const std::uint64_t within = (value >> (power - half_bits)) - (1U << half_bits);
+    return linear + static_cast<std::size_t>(power - half_bits - 1) * (1U << half_bits) + within;
+}
+
+/// The largest value that falls into the bucket.
+std::uint64_t top_of(std::size_t bucket) {
+    if (bucket < linear) return bucket;
+    const std::size_t power = (bucket - linear) / (1U << half_bits) + half_bits + 1;
+    const std::uint64_t within = (bucket - linear) % (1U << half_bits) + (1U << half_bits);
+    return ((within + 1) << (power - half_bits)) - 1;
+}
+
+}  // namespace
+
+void Histogram::record(std::uint64_t value) {
+    value = std::min(value, largest);
+    const std::size_t bucket = bucket_of(value);
+    if (bucket >= buckets_.size()) buckets_.resize(bucket + 1);
+    ++buckets_[bucket];
+    ++count_;
+    max_ = std::max(max_, value);
+}
+
+void Histogram::add(const Histogram& other) {
+    buckets_.resize(std::max(buckets_.size(), other.buckets_.size()));
+    for (std::size_t i = 0; i < other.buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+    count_ += other.count_;
+    max_ = std::max(max_, other.max_);
+}
+
+std::uint64_t Histogram::at(double share) const {
+    const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_)));
+    std::uint64_t seen = 0;
+    for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
+        seen += buckets_[bucket];
+        if (seen >= std::max<std::uint64_t>(wanted, 1)) return std::min(top_of(bucket), max_);
+    }
+    return 0;
+}
+
+}  // namespace dynamo
