@@ -1,8 +1,7 @@
 // Ring state: who is a member, and which nodes hold each partition (paper sections 4.2, 4.3, 4.8).
 //
 //     history  issuer -> add n1, add n2, ...      what operators asked for; gossiped, never lost
-//     epochs   1 -> 2 -> 3 (head)                 what was committed; each names its parent's
-//     digest
+//     epochs   1 -> 2 -> 3 (head)                 what was committed; each names its parent
 //
 // The key space is cut into Q equal partitions; an epoch lists, for each, N distinct nodes in order
 // of preference. Staged changes are the operations of the history that the head does not cover yet.
@@ -25,12 +24,17 @@
 
 namespace dynamo {
 
+inline constexpr std::uint32_t max_weight = 1'000'000;
+inline constexpr std::uint16_t max_copies = 16;
+inline constexpr std::uint16_t max_partitions = 16384;
+inline constexpr std::size_t max_members = 65'534;
+
 /// What everybody knows of a node. Only `id` is its identity.
 struct Member {
     NodeId id;
     std::string name;
     std::string zone;
-    std::uint32_t weight = 100;
+    std::uint32_t weight = 100;  ///< 1 to max_weight: its share against the others'
     std::string client_address;  ///< "host:port" or "[v6]:port", for clients
     std::string peer_address;    ///< the same, for peers
     bool operator==(const Member&) const = default;
@@ -101,10 +105,14 @@ struct RingState {
 /// formed (a table that names nobody's index, a repeated owner, a gap). Then nothing changes.
 [[nodiscard]] Result<bool> join(RingState& ours, const RingState& theirs);
 
+/// Checks what a node says of itself, or an operator of it: an identity, a name, addresses, a
+/// weight in its range. Ask before stage(): a state that fails is refused by every peer.
+[[nodiscard]] Result<void> validate(const Member& member);
+
 /// Checks the promises of the types above.
 [[nodiscard]] Result<void> validate(const RingState& state);
 
-/// A new cluster with one member, at epoch 1.
+/// A new cluster with one member, at epoch 1. Its history begins with the founder's joining.
 [[nodiscard]] RingState found(const ClusterId& cluster, const ClusterSettings& settings,
                               const Member& founder, WallMs wall_ms);
 
@@ -119,7 +127,8 @@ void stage(RingState& state, const NodeId& issuer, MemberOp::Kind kind, const Me
 /// that few copies move (placement.h), versions set where a list changed. Pure: the same state
 /// gives the same epoch on every node, so its digest is the plan's name. `parent` is the head's
 /// digest (wire/state_codec.h). `proposer` and `issued` are left blank; the committer fills them.
-/// refused when nothing is staged, or no member would be left.
+/// refused when nothing is staged, no member would be left, two would bear one name, or one that
+/// was removed would return.
 [[nodiscard]] Result<Epoch> plan(const RingState& state, const Sha256& parent);
 
 /// How many (partition, node) copies of `after` are not in `before`.

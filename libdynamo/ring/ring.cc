@@ -1,0 +1,110 @@
+#include "libdynamo/ring/ring.h"
+
+#include <algorithm>
+#include <bit>
+#include <set>
+
+#include "libdynamo/base/check.h"
+#include "libdynamo/ring/placement.h"
+
+namespace dynamo {
+namespace {
+
+Result<void> check_epochs_agree(const RingState& ours, const RingState& theirs) {
+    const std::size_t shared = std::min(ours.epochs.size(), theirs.epochs.size());
+    for (std::size_t i = 0; i < shared; ++i) {
+        if (ours.epochs[i] == theirs.epochs[i]) continue;
+        return fail(Code::refused, "SPLIT: two different rings bear the number " +
+                                       std::to_string(ours.epochs[i].number) +
+                                       "; keep one of them and reset the nodes of the other");
+    }
+    return {};
+}
+
+Result<void> check_histories_agree(const RingState& ours, const RingState& theirs) {
+    for (const auto& [issuer, operations] : theirs.history) {
+        const auto known = ours.history.find(issuer);
+        if (known == ours.history.end()) continue;
+        const auto [left, right] = std::ranges::mismatch(known->second, operations);
+        if (left == known->second.end() || right == operations.end()) continue;
+        return fail(Code::refused, "SPLIT: node " + issuer.brief() +
+                                       " issued two different changes as its number " +
+                                       std::to_string(left->seq) +
+                                       "; was its data directory copied or restored?");
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<bool> join(RingState& ours, const RingState& theirs) {
+    if (ours.cluster != theirs.cluster)
+        return fail(Code::wrong_cluster,
+                    "this is cluster " + ours.cluster.brief() + " (" + ours.settings.name +
+                        "), not " + theirs.cluster.brief() + " (" + theirs.settings.name + ")");
+    if (ours == theirs) return false;
+    if (auto valid = validate(theirs); !valid) return std::unexpected(valid.error());
+    if (ours.settings != theirs.settings)
+        return fail(Code::refused, "SPLIT: cluster " + ours.cluster.brief() +
+                                       " has two different settings; they are fixed for ever");
+    if (auto agree = check_epochs_agree(ours, theirs); !agree)
+        return std::unexpected(agree.error());
+    if (auto agree = check_histories_agree(ours, theirs); !agree)
+        return std::unexpected(agree.error());
+
+    bool changed = false;
+    for (const auto& [issuer, operations] : theirs.history) {
+        auto& known = ours.history[issuer];
+        if (known.size() >= operations.size()) continue;
+        known = operations;
+        changed = true;
+    }
+    if (ours.epochs.size() < theirs.epochs.size()) {
+        ours.epochs = theirs.epochs;
+        changed = true;
+    }
+    return changed;
+}
+
+RingState found(const ClusterId& cluster, const ClusterSettings& settings, const Member& founder,
+                WallMs wall_ms) {
+    RingState state;
+    state.cluster = cluster;
+    state.settings = settings;
+    stage(state, founder.id, MemberOp::Kind::add, founder, "founded the cluster", wall_ms);
+
+    Epoch first;
+    first.number = 1;
+    first.proposer = founder.id;
+    first.issued = state.history.at(founder.id).front().issued;
+    first.members = {founder};
+    first.copies = settings.copies;
+    first.partitions = settings.partitions;
+    first.table = place(first.members, first.partitions, first.copies, nullptr);
+    first.version.assign(first.partitions, 1);
+    first.covers = {{founder.id, 1}};
+    state.epochs.push_back(std::move(first));
+    return state;
+}
+
+std::size_t copies_moved(const Epoch& before, const Epoch& after) {
+    const auto copies_of = [](const Epoch& epoch) {
+        std::set<std::pair<std::size_t, NodeId>> copies;
+        for (std::size_t i = 0; i < epoch.table.size(); ++i)
+            if (epoch.table[i] != Epoch::nobody)
+                copies.emplace(i / epoch.copies, epoch.members[epoch.table[i]].id);
+        return copies;
+    };
+    const auto old_copies = copies_of(before);
+    const auto new_copies = copies_of(after);
+    return static_cast<std::size_t>(std::ranges::count_if(
+        new_copies, [&](const auto& copy) { return !old_copies.contains(copy); }));
+}
+
+std::uint16_t partition_of(const Position& position, std::uint16_t partitions) {
+    DYN_CHECK(std::has_single_bit(partitions));
+    const int bits = std::countr_zero(partitions);
+    return bits == 0 ? std::uint16_t{0} : static_cast<std::uint16_t>(position.high >> (64 - bits));
+}
+
+}  // namespace dynamo
