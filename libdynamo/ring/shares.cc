@@ -45,6 +45,10 @@ class Filling {
         std::size_t index = 0;
     };
 
+    static bool heavier(const Zone& a, const Zone& b) {
+        return a.weight != b.weight ? a.weight > b.weight : a.index < b.index;
+    }
+
     void step() {
         Level level{copies_ * partitions_, 0};
         std::map<std::size_t, std::int64_t> weights;
@@ -66,7 +70,7 @@ class Filling {
             else
                 others.push_back({weight, zone});
         }
-        std::ranges::stable_sort(others, std::ranges::greater{}, &Zone::weight);
+        std::ranges::sort(others, heavier);
         std::optional<std::size_t> binding;  // that many of `others`, and the covered ones
         for (std::size_t j = 0; j <= others.size() && std::cmp_less(j, zones_); ++j) {
             if (j > 0) together += others[j - 1].weight;
