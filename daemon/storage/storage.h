@@ -6,12 +6,15 @@
 // Shape:   a row is any octets, at most 64 MiB; keys up to 2 KiB, ordered as unsigned octets
 // Threads: one; an engine may have helpers of its own
 // Errors:  `storage` (the engine failed), `storage_full` (no room), `corrupt` (a checksum did not
-//          match). An error is never "not found". After a failed commit() everything since the last
-//          good one is undone. After `corrupt` or a second failure in a row the caller ends the
-//          process; recovery is at the next open.
+//          match), `too_large` (a row past its limits; nothing changed). An error is never "not
+//          found". After a failed commit() everything since the last good one is undone. A write
+//          that failed makes the commit() after it fail the same way: half a transaction is never
+//          kept. After `corrupt` or a second failure in a row the caller ends the process; recovery
+//          is at the next open.
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -39,6 +42,13 @@ struct Table {
     /// What the node notes about its own data: a few small rows.
     [[nodiscard]] static Table notes() { return {Kind::notes, 0}; }
 };
+
+/// The most octets that a row's key and value have.
+inline constexpr std::size_t max_row_key_bytes = 2048;
+inline constexpr std::size_t max_row_value_bytes = 64u << 20;
+
+/// too_large when a row is past its limits; every engine asks before it changes anything.
+[[nodiscard]] Result<void> check_row(BytesView key, BytesView value);
 
 struct Usage {
     std::uint64_t stored_bytes = 0;  ///< that the engine's files take
