@@ -1,8 +1,8 @@
 // The codec: bytes ⇄ values, with limits. The only door for bytes from outside.
 //
 // Encoding is msgpack (man/dynamo-wire.7). A message is one struct with one field list
-// (messages.h); both encodings of it come from that list: a map with short names for clients, who
-// may add keys that are ignored, and an array in list order between peers.
+// (messages.h); both encodings of it come from that list (struct_codec.h): a map with short names
+// for clients, who may add keys that are ignored, and an array in list order between peers.
 //
 //     bytes → msgpack's parser → tape of tokens → Reader → struct
 //
@@ -13,18 +13,14 @@
 // Errors:  bad_request with the field's name; too_large past a limit. Never a crash, never a throw.
 #pragma once
 
-#include <array>
 #include <cstdint>
-#include <map>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
 #include "dynamo/error.h"
 #include "libdynamo/base/bytes.h"
-#include "libdynamo/base/hash.h"
-#include "libdynamo/base/id.h"
 
 namespace dynamo::wire {
 
@@ -56,6 +52,15 @@ constexpr Field<Owner, T> str(std::string_view name, T Owner::* member) {
 /// }`.
 template <typename T>
 concept Fielded = requires { T::fields(); };
+
+/// The last enumerator of an enum that travels as its number. Enumerators count from 0; a larger
+/// number is refused.
+template <typename Enum>
+struct LastOf;
+
+/// Integers towards clients stay within what a double holds exactly, since that is all that some
+/// languages have. Larger ones are sent as this.
+inline constexpr std::uint64_t max_client_number = std::uint64_t{1} << 53;
 
 /// Maps for clients, arrays between peers and on disk.
 enum class Style : std::uint8_t { map, array };
@@ -97,11 +102,19 @@ class Reader {
   public:
     /// Parses exactly one element that spans `bytes` whole; trailing octets, a map's key given
     /// twice, depth over max_depth and tokens over max_tokens fail. `bytes` outlives the reader.
-    explicit Reader(BytesView bytes);
+    explicit Reader(BytesView bytes) { reset(bytes); }
+    Reader() = default;
+    /// Starts anew on other bytes; keeps the memory of the tape.
+    void reset(BytesView bytes);
 
     [[nodiscard]] bool failed() const { return failed_; }
     [[nodiscard]] const std::string& reason() const { return reason_; }
+    /// Only the first reason is kept.
     void fail(std::string reason);
+    /// Puts the name of the field that was being read before the reason of the failure.
+    void within(std::string_view name);
+    /// Whether every element came in its shortest form, as Writer writes it.
+    [[nodiscard]] bool shortest() const { return shortest_; }
 
     [[nodiscard]] bool at_end() const { return at_ == tape_.size(); }
     /// The next token without taking it; nil when failed or at the end.
@@ -109,21 +122,25 @@ class Reader {
 
     std::size_t array();
     std::size_t map();
-    std::uint64_t number();
+    /// A number from 0 to `last`.
+    std::uint64_t number(std::uint64_t last = UINT64_MAX);
     std::int64_t signed_number();
-    double real();
+    double real();  ///< whole numbers too: some languages write 2.0 as 2
     bool boolean();
     BytesView bin();
     BytesView str();
     /// Takes the next element, containers whole.
     void skip();
+    /// True when nothing failed and all was read; else fails for what is left.
+    bool finish();
 
   private:
-    const Token* take(Token::Kind kind, const char* expected);
+    const Token* take(Token::Kind kind, std::string_view expected);
 
     std::vector<Token> tape_;
     std::size_t at_ = 0;
     bool failed_ = false;
+    bool shortest_ = false;
     std::string reason_;
 };
 

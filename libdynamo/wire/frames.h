@@ -7,8 +7,19 @@
 // kind is 0 for a request, 1 for a reply (op is then the code, 0 for success). An empty frame
 // before "DYN1" (a REQ socket's delimiter) is the transport's affair, not seen here.
 //
+// Header:  a request's meta may hold "timeout_ms" (from 0 to a day) and "cluster" (bin, 16 octets),
+//          a reply's "ring". Other keys, and elements past the fourth, are ignored. Ids are the
+//          client's, at most 2^53.
+// Batch:   each h and b is a bin: exactly the octets that the request's two frames would hold by
+//          themselves. So whatever is wrong with one request ends at its own octets.
+// Peers:   n is a message's place in PeerMessage, counted from 0; its fields follow in list order.
+//          Messages of a larger n are skipped, for they come from newer peers.
+//
 // Errors:  bad_request, unknown_op or too_large. A header that was readable gives its id back in
-//          `Rejected`, so that the client is answered rather than left to wait.
+//          `Rejected`, so that the client is answered rather than left to wait. In a batch a header
+//          that was not gives 0. A reply that cannot be read becomes an ErrorReply (internal, maybe
+//          applied): its request is not left to wait either. A peer's frame is read whole or
+//          refused whole.
 #pragma once
 
 #include <functional>

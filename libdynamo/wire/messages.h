@@ -7,13 +7,21 @@
 // Threads: plain values
 #pragma once
 
+#include <string>
+#include <tuple>
 #include <variant>
+#include <vector>
 
 #include "dynamo/types.h"
 #include "libdynamo/base/time.h"
 #include "libdynamo/wire/codec.h"
 
 namespace dynamo::wire {
+
+template <>
+struct LastOf<PutMode> {
+    static constexpr PutMode value = PutMode::blind;
+};
 
 // ------------------------------------------------------------------ what clients ask and are told
 
@@ -295,6 +303,10 @@ enum class PeerStatusCode : std::uint8_t {
     full = 3,       ///< no room for writes or hints
     not_ready = 4,  ///< its copy of the partition was lost and is not complete yet: no answer
 };
+template <>
+struct LastOf<PeerStatusCode> {
+    static constexpr PeerStatusCode value = PeerStatusCode::not_ready;
+};
 
 /// Give me your state of a key. A stand-in answers with what it holds for others.
 struct ReadRequest {
@@ -411,9 +423,11 @@ struct ExchangeReply {
     PeerStatusCode status = PeerStatusCode::ok;
     std::vector<Bytes> want;  ///< rows of the offer
     Bytes resume;             ///< compared up to here only (its bounds were reached); empty: all
+    std::uint32_t sent = 0;   ///< how many of its own states it has sent
     static constexpr auto fields() {
         return std::tuple{field("id", &ExchangeReply::id), field("status", &ExchangeReply::status),
-                          bin("want", &ExchangeReply::want), bin("resume", &ExchangeReply::resume)};
+                          bin("want", &ExchangeReply::want), bin("resume", &ExchangeReply::resume),
+                          field("sent", &ExchangeReply::sent)};
     }
 };
 

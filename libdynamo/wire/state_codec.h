@@ -1,7 +1,25 @@
 // The bytes of objects, contexts and ring state: one canonical encoding each, on the wire, on disk
 // and under every digest.
 //
-// Canonical: equal values have equal bytes, whatever way they came about.
+// Canonical: equal values have equal bytes, whatever way they came about. What a decoder accepts,
+// the encoder writes again octet by octet; anything else is refused: numbers not in their shortest
+// form, what is not sorted, intervals that touch, siblings that the clock does not cover.
+//
+//     clock     [[node, birth, first, last, first, last, ...], ...]
+//     object    [1, clock, [[entry of the clock, counter, tombstone, wall_ms, value], ...]]
+//     context   octet 1, [cluster, position, clock], 8 octets of checksum over all before
+//     member    [id, name, zone, weight, client address, peer address]
+//     epoch     [1, number, parent, proposer, wall_ms, count, [member, ...], N, Q, table,
+//                [version, ...], [[issuer, seq], ...]]      table: bin, 2 octets big-endian an
+//                index
+//     ring      [1, cluster, [name, N, Q, R, W],
+//                [[issuer, [[seq, wall_ms, count, kind, member, note], ...]], ...], [epoch, ...]]
+//                                                            each epoch a bin
+//
+// The leading 1 is the format's number. Identities, digests and values are bin, names are str.
+//
+// Threads: pure functions
+// Errors:  bad_request names the part; bad_context for a token
 #pragma once
 
 #include "dynamo/error.h"

@@ -1,0 +1,358 @@
+#include "libdynamo/wire/codec.h"
+
+#define MSGPACK_NO_BOOST
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <msgpack.hpp>
+#include <utility>
+
+#include "libdynamo/base/check.h"
+
+namespace dynamo::wire {
+namespace {
+
+/// What msgpack's packer writes to: the end of a string.
+class Appender {
+  public:
+    explicit Appender(Bytes& out) : out_(out) {}
+    void write(const char* octets, std::size_t count) { out_.append(octets, count); }
+
+  private:
+    Bytes& out_;
+};
+
+/// A packer holds no more than the reference to its buffer, so making one costs nothing.
+template <typename Pack>
+void pack(Bytes& out, Pack&& how) {
+    Appender appender(out);
+    msgpack::packer<Appender> packer(appender);
+    std::forward<Pack>(how)(packer);
+}
+
+/// The length that msgpack can express; our own buffers never come near it.
+std::uint32_t length_of(std::size_t count) {
+    DYN_CHECK(count <= UINT32_MAX);
+    return static_cast<std::uint32_t>(count);
+}
+
+std::string_view name_of(Token::Kind kind) {
+    constexpr std::array<std::string_view, 9> names = {
+        "nil", "a boolean", "a number", "a negative number", "a real number", "bin",
+        "str", "an array",  "a map"};
+    return names[static_cast<std::size_t>(kind)];
+}
+
+bool is_container(const Token& token) {
+    return token.kind == Token::Kind::array || token.kind == Token::Kind::map;
+}
+
+/// The index after the element that starts at `at`, containers whole.
+std::size_t after(const std::vector<Token>& tape, std::size_t at) {
+    for (std::size_t open = 1; open > 0; ++at) {
+        --open;
+        const Token& token = tape[at];
+        if (is_container(token)) open += token.number * (token.kind == Token::Kind::map ? 2 : 1);
+    }
+    return at;
+}
+
+bool same(const Token& a, const Token& b) {
+    return a.kind == b.kind && a.number == b.number && a.bytes == b.bytes;
+}
+
+bool before(const Token& a, const Token& b) {
+    return std::tie(a.kind, a.number, a.bytes) < std::tie(b.kind, b.number, b.bytes);
+}
+
+/// The keys of one map. Few are compared pair by pair in place; many, which only a hostile sender
+/// has, are sorted, so that no map costs more than n log n.
+class Keys {
+  public:
+    /// False when the key is there already.
+    bool add(const Token& key) {
+        if (count_ < few_.size()) {
+            for (std::size_t i = 0; i < count_; ++i)
+                if (same(*few_[i], key)) return false;
+            few_[count_++] = &key;
+        } else {
+            many_.push_back(key);
+        }
+        return true;
+    }
+    /// Whether those that add() did not compare are distinct too.
+    bool distinct() {
+        if (many_.empty()) return true;
+        for (const Token* key : few_) many_.push_back(*key);
+        std::ranges::sort(many_, before);
+        return std::ranges::adjacent_find(many_, same) == many_.end();
+    }
+
+  private:
+    std::array<const Token*, 24> few_{};
+    std::size_t count_ = 0;
+    std::vector<Token> many_;
+};
+
+/// Appends to the tape what msgpack's parser finds, and stops it at the first thing that is not
+/// allowed. The parser does not say where it is, but every element has an octet of its own: the
+/// elements claimed so far and the octets of strings together can never pass the input's length.
+class TapeBuilder : public msgpack::null_visitor {
+  public:
+    TapeBuilder(std::vector<Token>& tape, std::size_t size) : tape_(tape), left_(size) {}
+
+    [[nodiscard]] std::string_view reason() const { return reason_; }
+    /// Octets that the same elements take in their shortest form.
+    [[nodiscard]] std::size_t shortest() const { return shortest_; }
+    [[nodiscard]] bool start() { return claim(1); }
+
+    bool visit_nil() { return add({Token::Kind::nil, 0, {}}, 1); }
+    bool visit_boolean(bool value) { return add({Token::Kind::boolean, value ? 1U : 0U, {}}, 1); }
+    bool visit_positive_integer(std::uint64_t value) {
+        const std::size_t octets = value < 128           ? 1
+                                   : value <= UINT8_MAX  ? 2
+                                   : value <= UINT16_MAX ? 3
+                                   : value <= UINT32_MAX ? 5
+                                                         : 9;
+        return add({Token::Kind::number, value, {}}, octets);
+    }
+    bool visit_negative_integer(std::int64_t value) {
+        // The signed forms may hold any number; the tape knows one form of each.
+        if (value >= 0) return visit_positive_integer(static_cast<std::uint64_t>(value));
+        const std::size_t octets = value >= -32         ? 1
+                                   : value >= INT8_MIN  ? 2
+                                   : value >= INT16_MIN ? 3
+                                   : value >= INT32_MIN ? 5
+                                                        : 9;
+        return add({Token::Kind::negative, static_cast<std::uint64_t>(value), {}}, octets);
+    }
+    bool visit_float32(float value) { return visit_float64(static_cast<double>(value)); }
+    bool visit_float64(double value) {
+        return add({Token::Kind::real, std::bit_cast<std::uint64_t>(value), {}}, 9);
+    }
+    bool visit_str(const char* octets, std::uint32_t size) {
+        const std::size_t head = size < 32 ? 1 : size <= UINT8_MAX ? 2 : size <= UINT16_MAX ? 3 : 5;
+        return add_string(Token::Kind::str, octets, size, head);
+    }
+    bool visit_bin(const char* octets, std::uint32_t size) {
+        const std::size_t head = size <= UINT8_MAX ? 2 : size <= UINT16_MAX ? 3 : 5;
+        return add_string(Token::Kind::bin, octets, size, head);
+    }
+    bool visit_ext(const char*, std::uint32_t) { return refuse("extension types are not used"); }
+
+    bool start_array(std::uint32_t count) { return open(Token::Kind::array, count, count); }
+    bool start_map(std::uint32_t count) {
+        return open(Token::Kind::map, count, std::size_t{count} * 2);
+    }
+    bool end_array() {
+        --depth_;
+        return true;
+    }
+    bool end_map() {
+        const std::size_t map = open_[--depth_];
+        Keys keys;
+        std::size_t at = map + 1;
+        for (std::uint64_t i = 0; i < tape_[map].number; ++i) {
+            if (is_container(tape_[at])) return refuse("a map's key is a container");
+            if (!keys.add(tape_[at])) return refuse("a map has a key twice");
+            at = after(tape_, at + 1);
+        }
+        return keys.distinct() || refuse("a map has a key twice");
+    }
+
+    void parse_error(std::size_t, std::size_t) { (void)refuse("not msgpack"); }
+    void insufficient_bytes(std::size_t, std::size_t) { (void)refuse("cut short"); }
+
+  private:
+    bool refuse(std::string_view reason) {
+        if (reason_.empty()) reason_ = reason;
+        return false;
+    }
+    bool claim(std::size_t octets) {
+        if (octets > left_) return refuse("a container claims more elements than there are octets");
+        left_ -= octets;
+        return true;
+    }
+    bool add(const Token& token, std::size_t octets) {
+        if (tape_.size() == max_tokens) return refuse("more elements than allowed");
+        tape_.push_back(token);
+        shortest_ += octets;
+        return true;
+    }
+    bool add_string(Token::Kind kind, const char* octets, std::uint32_t size, std::size_t head) {
+        if (!claim(size)) return false;
+        return add({kind, size, size == 0 ? BytesView{} : BytesView{octets, size}}, head + size);
+    }
+    bool open(Token::Kind kind, std::uint32_t count, std::size_t elements) {
+        if (!claim(elements)) return false;
+        if (depth_ == open_.size()) return refuse("nested too deeply");
+        open_[depth_++] = tape_.size();
+        return add({kind, count, {}}, count < 16 ? 1 : count <= UINT16_MAX ? 3 : 5);
+    }
+
+    std::vector<Token>& tape_;
+    std::size_t left_;
+    std::size_t shortest_ = 0;
+    std::size_t depth_ = 0;
+    std::array<std::size_t, max_depth> open_{};  ///< where on the tape the open containers begin
+    std::string_view reason_;
+};
+
+}  // namespace
+
+void Writer::array(std::size_t count) {
+    pack(out_, [&](auto& packer) { packer.pack_array(length_of(count)); });
+}
+
+void Writer::map(std::size_t count) {
+    pack(out_, [&](auto& packer) { packer.pack_map(length_of(count)); });
+}
+
+void Writer::number(std::uint64_t value) {
+    pack(out_, [&](auto& packer) { packer.pack_uint64(value); });
+}
+
+void Writer::signed_number(std::int64_t value) {
+    pack(out_, [&](auto& packer) { packer.pack_int64(value); });
+}
+
+void Writer::real(double value) {
+    // Not pack_double(): it writes whole numbers as integers, even those past max_client_number.
+    const auto bits = std::bit_cast<std::uint64_t>(value);
+    out_ += '\xcb';
+    for (int shift = 56; shift >= 0; shift -= 8) out_ += static_cast<char>(bits >> shift & 255);
+}
+
+void Writer::boolean(bool value) {
+    pack(out_, [&](auto& packer) { value ? packer.pack_true() : packer.pack_false(); });
+}
+
+void Writer::nil() {
+    pack(out_, [](auto& packer) { packer.pack_nil(); });
+}
+
+void Writer::bin(BytesView value) {
+    pack(out_, [&](auto& packer) { packer.pack_bin(length_of(value.size())); });
+    out_.append(value);
+}
+
+void Writer::str(std::string_view value) {
+    pack(out_, [&](auto& packer) { packer.pack_str(length_of(value.size())); });
+    out_.append(value);
+}
+
+void Reader::reset(BytesView bytes) {
+    tape_.clear();
+    tape_.reserve(std::min<std::size_t>(bytes.size(), 32));
+    at_ = 0;
+    failed_ = false;
+    shortest_ = false;
+    reason_.clear();
+
+    TapeBuilder builder(tape_, bytes.size());
+    std::size_t end = 0;
+    bool parsed = false;
+    try {
+        parsed = builder.start() && msgpack::parse(bytes.data(), bytes.size(), end, builder);
+    } catch (const msgpack::unpack_error& error) {
+        fail(error.what());
+    }
+    if (!parsed)
+        fail(std::string(bytes.empty() ? "empty" : builder.reason()));
+    else if (end != bytes.size())
+        fail("octets after the end");
+    shortest_ = !failed_ && builder.shortest() == bytes.size();
+}
+
+void Reader::fail(std::string reason) {
+    if (failed_) return;
+    failed_ = true;
+    reason_ = std::move(reason);
+}
+
+void Reader::within(std::string_view name) {
+    // "versions: value: expected bin" reads as a path.
+    reason_.insert(0, std::string(name) + ": ");
+}
+
+const Token& Reader::peek() const {
+    static constexpr Token nothing;
+    return failed_ || at_ == tape_.size() ? nothing : tape_[at_];
+}
+
+const Token* Reader::take(Token::Kind kind, std::string_view expected) {
+    if (failed_) return nullptr;
+    if (at_ == tape_.size()) {
+        fail("expected " + std::string(expected) + ", and there is no more");
+        return nullptr;
+    }
+    const Token& token = tape_[at_];
+    if (token.kind != kind) {
+        fail("expected " + std::string(expected) + ", got " + std::string(name_of(token.kind)));
+        return nullptr;
+    }
+    ++at_;
+    return &token;
+}
+
+std::size_t Reader::array() {
+    const Token* token = take(Token::Kind::array, name_of(Token::Kind::array));
+    return token ? token->number : 0;
+}
+
+std::size_t Reader::map() {
+    const Token* token = take(Token::Kind::map, name_of(Token::Kind::map));
+    return token ? token->number : 0;
+}
+
+std::uint64_t Reader::number(std::uint64_t last) {
+    const Token* token = take(Token::Kind::number, name_of(Token::Kind::number));
+    if (!token) return 0;
+    if (token->number > last) {
+        fail("expected at most " + std::to_string(last) + ", got " + std::to_string(token->number));
+        return 0;
+    }
+    return token->number;
+}
+
+std::int64_t Reader::signed_number() {
+    if (peek().kind != Token::Kind::negative)
+        return static_cast<std::int64_t>(number(static_cast<std::uint64_t>(INT64_MAX)));
+    return static_cast<std::int64_t>(tape_[at_++].number);
+}
+
+double Reader::real() {
+    if (peek().kind == Token::Kind::number) return static_cast<double>(tape_[at_++].number);
+    if (peek().kind == Token::Kind::negative)
+        return static_cast<double>(static_cast<std::int64_t>(tape_[at_++].number));
+    const Token* token = take(Token::Kind::real, name_of(Token::Kind::real));
+    return token ? std::bit_cast<double>(token->number) : 0;
+}
+
+bool Reader::boolean() {
+    const Token* token = take(Token::Kind::boolean, name_of(Token::Kind::boolean));
+    return token && token->number != 0;
+}
+
+BytesView Reader::bin() {
+    const Token* token = take(Token::Kind::bin, name_of(Token::Kind::bin));
+    return token ? token->bytes : BytesView{};
+}
+
+BytesView Reader::str() {
+    const Token* token = take(Token::Kind::str, name_of(Token::Kind::str));
+    return token ? token->bytes : BytesView{};
+}
+
+void Reader::skip() {
+    if (failed_) return;
+    if (at_ == tape_.size()) return fail("expected an element, and there is no more");
+    at_ = after(tape_, at_);
+}
+
+bool Reader::finish() {
+    if (!at_end()) fail("elements are left over");
+    return !failed_;
+}
+
+}  // namespace dynamo::wire
