@@ -8,6 +8,7 @@
 // Only suspected peers are probed; with no traffic nobody needs to know. Nothing of this is
 // gossiped and none of it changes the ring.
 //
+// Shape:   knows members only; what is not known is taken for healthy, and so is the node itself
 // Threads: one; the node's
 #pragma once
 
@@ -48,6 +49,10 @@ class Liveness {
         Instant next_probe;
         std::uint64_t run = 0;
     };
+    /// The entry of another member; none for the node itself and for strangers.
+    Peer* peer(const NodeId& node);
+    void suspect(const NodeId& node, Peer& peer, const char* why);
+
     Desk& desk_;
     std::map<NodeId, Peer> peers_;
 };

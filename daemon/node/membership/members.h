@@ -16,11 +16,14 @@
 // Errors:  refused, stale_plan, holds_data, not_joined: what an operator is told
 #pragma once
 
+#include <map>
 #include <optional>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "daemon/node/desk.h"
 #include "daemon/node/local/objects.h"
-#include "daemon/node/membership/liveness.h"
 
 namespace dynamo {
 
@@ -43,16 +46,28 @@ class Members {
     [[nodiscard]] Result<wire::CommitReply> commit(const wire::CommitRequest& request);
 
     void tick();
-    [[nodiscard]] Instant wake_at() const { return next_gossip_; }
+    /// The next gossip; never while there is nobody to gossip with.
+    [[nodiscard]] Instant wake_at() const;
 
   private:
+    void take_up(RingState ring);
     void adopt(RingState ring);
+    void adopt_first(RingState ring);
+    void warn_of_old_addresses();
+    [[nodiscard]] bool is_other_cluster(const wire::PeerEnvelope& from);
     void answer(const wire::PeerEnvelope& from, wire::PeerMessage message);
+    void tell_state(const wire::PeerEnvelope& from, bool answer_wanted);
+    [[nodiscard]] wire::GossipDigest root_message() const;
+    [[nodiscard]] Result<Epoch> planned() const;
+    [[nodiscard]] Result<void> check_may_commit() const;
 
     Desk& desk_;
     Objects& objects_;
     std::optional<RingState> ring_;
     Sha256 root_{};  ///< digest of `ring_`, kept because gossip compares it each second
+    std::vector<std::string> seeds_;       ///< peer addresses with their ports; not our own
+    std::map<NodeId, Instant> told_;       ///< who was told our root out of turn, and when
+    std::set<std::string> refusals_told_;  ///< what has been logged once
     Instant next_gossip_;
 };
 

@@ -3,21 +3,28 @@
 //
 //     A  ExchangeOffer [first, last) rows+digests ─────────────►  B
 //     A  ◄──── WriteRequest: what B holds differently, or A lacks   B
-//     A  ◄──── ExchangeReply: rows that B lacks or holds differently
-//     A  WriteRequest for each of those ───────────────────────►  B   next stretch
+//     A  ◄──── ExchangeReply: rows that B lacks or holds differently, and how many B has sent
+//     A  WriteRequest for each of those ───────────────────────►  B
+//     A  the same stretch again, until neither gave anything; then the next
 //
 // Every state is merged, so both ends have the join; nothing is overwritten, nothing is deleted.
-// One pass over one partition with one other owner runs at a time; silence abandons it.
+// A stretch is done only when an offer of it, made after everything was merged, found no
+// difference: so a pass that ends is complete, whatever the network lost or reordered. One pass
+// over one partition with one other owner runs at a time; silence abandons it.
 //
 // A partition whose stored copy was lost (a wiped shard under a living identity) is *rebuilding*:
 // it takes writes, and answers no read, until passes with enough other owners are complete:
-// min(N-1, N-W+1) of them. That is noted in storage, so that a restart goes on.
+// min(N-1, N-W+1) of them that are not rebuilding themselves, or all of them, for then there is
+// nobody left to learn from. That is noted in storage, so that a restart goes on.
 //
-// Shape:   an offer is bounded in rows and octets
+// Shape:   an offer is bounded in rows and octets, and so is what is sent for one
 // Threads: one; the node's
 #pragma once
 
+#include <map>
+#include <optional>
 #include <set>
+#include <vector>
 
 #include "daemon/node/desk.h"
 #include "daemon/node/local/objects.h"
@@ -25,29 +32,80 @@
 
 namespace dynamo {
 
+/// Whether a ring was there when the process started, or was adopted in the present step.
+enum class RingCame : std::uint8_t { at_start, just_now };
+
 class Exchange {
   public:
     Exchange(Desk& desk, Objects& objects, Liveness& liveness);
 
-    /// Reads the notes; without any under a ring of several members, everything is rebuilding.
-    /// Called at start, and when the ring changes.
-    [[nodiscard]] Result<void> on_ring();
+    /// Follows the ring of `desk.routes`. Called at start, and in the step in which a ring is
+    /// adopted. At start it reads the notes; a member without any has lost its storage, for a ring
+    /// adopted just now is noted at once. Does nothing while waiting.
+    [[nodiscard]] Result<void> on_ring(RingCame came);
+    /// The commit of the present step failed: abandons the pass; notes are written again at the
+    /// next tick.
+    void rolled_back();
     /// Whether reads of the partition must not be answered from here.
     [[nodiscard]] bool rebuilding(std::uint16_t partition) const;
+    [[nodiscard]] std::size_t partitions_rebuilding() const { return rebuilds_.size(); }
 
     void on(const NodeId& from, const wire::ExchangeOffer& offer);
     void on(const NodeId& from, const wire::ExchangeReply& reply);
-    /// An answer to a state that an exchange sent; true when `id` was one of ours.
-    bool on(const NodeId& from, const wire::WriteReply& reply);
     void tick();
     [[nodiscard]] Instant wake_at() const;
     /// Full passes completed, for `stats` and the simulator.
     [[nodiscard]] std::uint64_t passes() const { return passes_; }
 
   private:
+    /// What is compared with whom at present.
+    struct Pass {
+        std::uint16_t partition = 0;
+        NodeId partner;
+        Bytes first;             ///< everything before it has been found equal
+        bool complete = true;    ///< the partner is not rebuilding itself
+        std::size_t rounds = 0;  ///< of the present stretch that found differences
+        // The offer that waits for its answer.
+        std::uint64_t id = 0;
+        std::vector<Bytes> rows;  ///< sorted
+        Bytes last;
+        Instant sent;
+        bool resent = false;
+    };
+    struct Pair {
+        std::uint16_t partition = 0;
+        NodeId partner;
+    };
+    struct Rebuild {
+        std::set<NodeId> passed;           ///< owners with whom a pass has ended
+        std::size_t complete = 0;          ///< those of them that were not rebuilding
+        std::map<NodeId, Bytes> verified;  ///< how far an abandoned pass had come
+    };
+
+    void start_next(bool only_rebuilding);
+    [[nodiscard]] std::optional<Pair> next_to_rebuild();
+    [[nodiscard]] std::optional<Pair> next_in_turn();
+    void start(const Pair& pair);
+    void offer_stretch();
+    [[nodiscard]] Result<wire::ExchangeOffer> make_offer() const;
+    [[nodiscard]] bool belongs(const wire::ExchangeReply& reply) const;
+    void give(const std::vector<Bytes>& rows);
+    void finish_pass();
+    void abandon_pass();
+    void rebuilt_from(const Pass& pass);
+    [[nodiscard]] bool is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const;
+    [[nodiscard]] Result<void> write_notes();
+    [[nodiscard]] Result<void> read_notes();
+
     Desk& desk_;
     Objects& objects_;
     Liveness& liveness_;
+    std::map<std::uint16_t, Rebuild> rebuilds_;
+    bool notes_due_ = false;  ///< what is noted in storage is not what is held here
+    std::optional<Pass> pass_;
+    Instant next_turn_;
+    std::size_t turn_ = 0;  ///< place in the round over all pairs
+    Pair last_rebuilt_;     ///< the pair that was tried last
     std::uint64_t passes_ = 0;
 };
 

@@ -6,14 +6,16 @@
 //
 // A hint that counted towards W is data: it never expires, and is erased only when the owner has
 // acknowledged exactly what is stored. Delivery goes on after every restart. A hint for a node that
-// is no member any more goes to all present owners of its key, each of which must confirm.
+// is no owner of its key any more goes to all present owners, each of which must confirm.
 //
-// Shape:   a bounded number of hints in flight at a time (admission control, paper section 6.5)
+// Shape:   a bounded number of hints, and of their octets, in flight at a time (admission control,
+//          paper section 6.5); each owner's hints are looked through piece by piece
 // Threads: one; the node's
 #pragma once
 
 #include <map>
 #include <set>
+#include <vector>
 
 #include "daemon/node/desk.h"
 #include "daemon/node/local/objects.h"
@@ -36,14 +38,39 @@ class Handback {
     struct Delivery {
         Slot slot;
         Digest digest{};           ///< of the record's bytes when it was sent
+        std::size_t bytes = 0;     ///< that it counts for in flight
         std::set<NodeId> waiting;  ///< owners that have not confirmed
+        std::uint64_t ring = 0;    ///< the ring whose owners these are
         Instant sent;
     };
+    /// How far the hints for one owner have been looked through, and when the next look is due.
+    struct Look {
+        Bytes next_row;
+        Instant due;
+    };
+    struct Found {
+        Slot slot;
+        Bytes record;
+    };
+    [[nodiscard]] std::vector<NodeId> targets(const Slot& slot) const;
+    /// Whether a look at the hints for `owner` may find one to send.
+    [[nodiscard]] bool worth_a_look(const NodeId& owner) const;
+    [[nodiscard]] bool has_room(std::size_t bytes) const;
+    void look(const NodeId& owner, Look& look);
+    [[nodiscard]] Result<std::vector<Found>> find(const NodeId& owner, Look& look);
+    void deliver(Found found);
+    void expire();
+    void land(std::map<std::uint64_t, Delivery>::iterator at);
+    void erase(const Delivery& delivery);
+    void look_again(const NodeId& owner, Duration after);
+
     Desk& desk_;
     Objects& objects_;
     Liveness& liveness_;
     std::map<std::uint64_t, Delivery> deliveries_;
-    Instant next_look_;
+    std::set<Bytes> in_flight_;  ///< storage keys of the hints in `deliveries_`
+    std::size_t bytes_in_flight_ = 0;
+    std::map<NodeId, Look> looks_;
 };
 
 }  // namespace dynamo
