@@ -71,7 +71,10 @@ std::string to_base64(BytesView bytes) {
 }
 
 bool from_base64(std::string_view text, Bytes& out) {
-    while (!text.empty() && text.back() == '=') text.remove_suffix(1);
+    if (text.ends_with('=')) {  // padding, where there is any, completes a group of four
+        if (text.size() % 4 != 0) return false;
+        text.remove_suffix(text.ends_with("==") ? 2 : 1);
+    }
     if (text.size() % 4 == 1) return false;
     Bytes bytes;
     bytes.reserve(text.size() * 3 / 4);
@@ -87,7 +90,7 @@ bool from_base64(std::string_view text, Bytes& out) {
             bytes += static_cast<char>(bits >> held & 255);
         }
     }
-    if ((bits & ((1U << held) - 1)) != 0) return false;  // one text for one token
+    if ((bits & ((1U << held) - 1)) != 0) return false;  // bits that no octet has
     out = std::move(bytes);
     return true;
 }
