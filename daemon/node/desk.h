@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "daemon/node/counters.h"
 #include "daemon/node/options.h"
@@ -16,6 +17,9 @@
 namespace dynamo {
 
 struct Desk {
+    Desk(NodeOptions its_options, Storage& its_storage, Random its_random, Now start)
+        : options(std::move(its_options)), storage(its_storage), random(its_random), now(start) {}
+
     NodeOptions options;
     Storage& storage;
     Random random;
@@ -23,7 +27,9 @@ struct Desk {
     Outbox outbox;
     Counters counters;
     LoadSample load;
-    Routes routes;              ///< of the head epoch; members/ replaces it
+    ClusterId cluster;          ///< none while waiting
+    ClusterSettings settings;   ///< the cluster's; of no meaning while waiting
+    Routes routes;              ///< of the head epoch; Members replaces it
     std::uint64_t run = 0;      ///< 64 random bits of this process run; made anew on any doubt
     std::uint64_t last_id = 0;  ///< of requests to peers; starts at a random number
 

@@ -40,8 +40,6 @@ class Node {
     Node& operator=(const Node&) = delete;
 
     void on_client(ClientHandle client, wire::Request request, Now now);
-    /// The client has gone; answers to it are not made any more.
-    void on_client_gone(ClientHandle client);
     /// `envelope` must be decoded; one of another cluster or for another node is dropped here.
     void on_peer(const wire::PeerEnvelope& envelope, wire::PeerMessage message, Now now);
     /// The transport knows that nobody listens there (connection refused).

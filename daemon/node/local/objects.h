@@ -13,7 +13,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
+#include <set>
+#include <vector>
 
 #include "daemon/node/desk.h"
 #include "daemon/node/local/record.h"
@@ -69,17 +72,29 @@ class Objects {
     [[nodiscard]] Result<void> scan_objects(std::uint16_t partition, BytesView first_row,
                                             const VisitRow& visit);
 
+    /// What this node can say of a key: its own copy where it is an owner, otherwise what it keeps
+    /// of it for the owners. As canonical encoding; empty when nothing is stored.
+    [[nodiscard]] Result<Bytes> state_of(BytesView key);
+
     /// Whether any object or hint is stored here at all.
     [[nodiscard]] Result<bool> holds_data();
 
     /// Counts the hints that are stored; called once at start and after a rollback.
     [[nodiscard]] Result<void> count_hints();
 
+    /// A partition whose stored copy was lost and is not complete again: it takes writes and
+    /// answers no read. Exchange decides which.
+    [[nodiscard]] bool rebuilding(std::uint16_t partition) const {
+        return rebuilding_.contains(partition);
+    }
+    [[nodiscard]] std::set<std::uint16_t>& rebuilding() { return rebuilding_; }
+
   private:
     [[nodiscard]] Result<void> store(const Slot& slot, const Record& record, bool is_new);
 
     Desk& desk_;
-    std::map<NodeId, std::uint64_t> hints_;
+    std::map<NodeId, std::uint64_t> hints_;  ///< held, by owner
+    std::set<std::uint16_t> rebuilding_;
 };
 
 }  // namespace dynamo

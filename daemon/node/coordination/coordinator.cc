@@ -1,0 +1,166 @@
+#include "daemon/node/coordination/coordinator.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "daemon/node/coordination/get.h"
+#include "daemon/node/coordination/put.h"
+
+namespace dynamo {
+namespace {
+
+constexpr Duration longest_timeout = std::chrono::minutes(5);
+
+}  // namespace
+
+Instant Coordinator::deadline(Duration timeout) const {
+    const Desk& desk = service_.desk;
+    if (timeout <= Duration::zero()) timeout = desk.options.request_timeout;
+    return desk.now.instant + std::min(timeout, longest_timeout);
+}
+
+bool Coordinator::has_room(const Origin& origin) {
+    if (operations_.size() < service_.desk.options.max_requests) return true;
+    service_.answer(origin, Error{Code::busy, "too many requests are in progress; try again"});
+    return false;
+}
+
+Coordinator::Running* Coordinator::find(std::uint64_t id) {
+    const auto at = operations_.find(id);
+    return at == operations_.end() ? nullptr : &at->second;
+}
+
+void Coordinator::run(std::uint64_t id, std::unique_ptr<Operation> operation) {
+    operation->start();
+    if (operation->finished()) return;
+    Running& running = operations_[id];
+    running = {std::move(operation), {}};
+    running.wake = running.operation->wake_at();
+    timers_.emplace(running.wake, id);
+}
+
+void Coordinator::settle(std::uint64_t id, Running& running) {
+    const Instant wake = running.operation->wake_at();
+    if (running.operation->finished()) {
+        timers_.erase({running.wake, id});
+        operations_.erase(id);
+    } else if (wake != running.wake) {
+        timers_.erase({running.wake, id});
+        timers_.emplace(wake, id);
+        running.wake = wake;
+    }
+}
+
+void Coordinator::get(const Origin& origin, wire::GetRequest request, Duration timeout) {
+    if (!has_room(origin)) return;
+    const std::uint64_t id = service_.desk.next_id();
+    run(id, std::make_unique<Get>(service_, id, origin, std::move(request), deadline(timeout)));
+}
+
+void Coordinator::put(const Origin& origin, wire::PutRequest request, Duration timeout) {
+    write(origin, std::move(request), timeout);
+}
+
+void Coordinator::del(const Origin& origin, wire::DelRequest request, Duration timeout) {
+    write(origin, std::move(request), timeout);
+}
+
+template <typename WriteRequest>
+void Coordinator::write(const Origin& origin, WriteRequest request, Duration timeout) {
+    if (!has_room(origin)) return;
+    Desk& desk = service_.desk;
+    const std::uint64_t id = desk.next_id();
+    const std::uint16_t partition = desk.routes.partition_of(position_of(request.key));
+    NodeId stands_for;
+    if (!desk.routes.is_owner(desk.self(), partition)) {
+        const auto owners = desk.routes.owners(partition);
+        const auto owner = std::ranges::find_if(
+            owners, [&](const NodeId& node) { return service_.liveness.healthy(node); });
+        if (owner != owners.end() && !origin.forwarder.is_none())
+            return service_.answer(
+                origin, Error{Code::busy, "the ring that forwarded it differs; try again"});
+        if (owner != owners.end())
+            return run(id, std::make_unique<Forward>(service_, id, origin, std::move(request),
+                                                     *owner, deadline(timeout)));
+        stands_for = owners.front();
+    }
+    run(id, std::make_unique<Put>(service_, id, origin, WriteIntent(std::move(request)), stands_for,
+                                  deadline(timeout)));
+}
+
+void Coordinator::on(const wire::PeerEnvelope& envelope, const wire::ForwardRequest& request) {
+    const NodeId from = NodeId::from(envelope.from);
+    const Origin origin{0, request.id, from};
+    if (request.run != service_.desk.run)
+        return service_.answer(origin,
+                               Error{Code::busy, "the coordinator has started anew; try again"});
+    if (!seen_.first_time(from, envelope.run, request.id)) {
+        service_.desk.counters.add("put.repeated_forwards");
+        return;
+    }
+    auto body = wire::decode_request_body(request.op, request.body, service_.desk.options.limits);
+    if (!body) return service_.answer(origin, body.error());
+    const auto timeout = Duration(static_cast<Duration::rep>(
+        std::min<std::uint64_t>(request.timeout_us, longest_timeout.count())));
+    if (auto* put_request = std::get_if<wire::PutRequest>(&*body))
+        put(origin, std::move(*put_request), timeout);
+    else if (auto* del_request = std::get_if<wire::DelRequest>(&*body))
+        del(origin, std::move(*del_request), timeout);
+    else
+        service_.answer(origin, Error{Code::bad_request, "only writes are forwarded"});
+}
+
+void Coordinator::on(const NodeId& from, const wire::ForwardReply& reply) {
+    Running* running = find(reply.id);
+    auto* forward = running ? dynamic_cast<Forward*>(running->operation.get()) : nullptr;
+    if (!forward) return;
+    forward->on_reply(from, reply);
+    settle(reply.id, *running);
+}
+
+bool Coordinator::on(const NodeId& from, const wire::ReadReply& reply) {
+    Running* running = find(reply.id);
+    if (!running) return false;
+    running->operation->on(from, reply);
+    settle(reply.id, *running);
+    return true;
+}
+
+bool Coordinator::on(const NodeId& from, const wire::WriteReply& reply) {
+    Running* running = find(reply.id);
+    if (!running) return false;
+    running->operation->on(from, reply);
+    settle(reply.id, *running);
+    return true;
+}
+
+void Coordinator::on_unreachable(const NodeId& node) {
+    std::vector<std::uint64_t> ids;
+    ids.reserve(operations_.size());
+    for (const auto& [id, running] : operations_) ids.push_back(id);
+    std::ranges::sort(ids);
+    for (const std::uint64_t id : ids) {
+        Running* running = find(id);
+        running->operation->on_unreachable(node);
+        settle(id, *running);
+    }
+}
+
+void Coordinator::tick() {
+    const Instant now = service_.desk.now.instant;
+    while (!timers_.empty() && timers_.begin()->first <= now) {
+        const std::uint64_t id = timers_.begin()->second;
+        Running* running = find(id);
+        const Instant before = running->wake;
+        running->operation->on_timer();
+        settle(id, *running);
+        // A timer that would fire again at once gives way to the next step.
+        if (Running* still = find(id); still && still->wake <= now && still->wake == before) break;
+    }
+}
+
+Instant Coordinator::wake_at() const {
+    return timers_.empty() ? Instant::max() : timers_.begin()->first;
+}
+
+}  // namespace dynamo

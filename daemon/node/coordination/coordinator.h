@@ -1,0 +1,62 @@
+// The coordinator: which node leads a request, and the requests in progress here (paper sections
+// 4.5, 6.4).
+//
+//     get         any node leads it
+//     put, del    an owner leads it; another node forwards to the first healthy owner, and leads it
+//                 itself, as a stand-in, only when no owner can be reached
+//
+// Shape:   at most options.max_requests in progress
+// Threads: one; the node's
+// Errors:  busy, past that bound
+#pragma once
+
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <utility>
+
+#include "daemon/node/coordination/forwards.h"
+#include "daemon/node/coordination/service.h"
+
+namespace dynamo {
+
+class Coordinator {
+  public:
+    explicit Coordinator(Service& service) : service_(service) {}
+
+    void get(const Origin& origin, wire::GetRequest request, Duration timeout);
+    void put(const Origin& origin, wire::PutRequest request, Duration timeout);
+    void del(const Origin& origin, wire::DelRequest request, Duration timeout);
+
+    void on(const wire::PeerEnvelope& from, const wire::ForwardRequest& request);
+    void on(const NodeId& from, const wire::ForwardReply& reply);
+    /// True when the answer belongs to a request in progress here.
+    bool on(const NodeId& from, const wire::ReadReply& reply);
+    bool on(const NodeId& from, const wire::WriteReply& reply);
+
+    void on_unreachable(const NodeId& node);
+    void tick();
+    [[nodiscard]] Instant wake_at() const;
+    [[nodiscard]] std::size_t in_progress() const { return operations_.size(); }
+
+  private:
+    struct Running {
+        std::unique_ptr<Operation> operation;
+        Instant wake;
+    };
+    template <typename WriteRequest>
+    void write(const Origin& origin, WriteRequest request, Duration timeout);
+    void run(std::uint64_t id, std::unique_ptr<Operation> operation);
+    /// After a step of the operation: forgets it when finished, else sets its timer anew.
+    void settle(std::uint64_t id, Running& running);
+    [[nodiscard]] bool has_room(const Origin& origin);
+    [[nodiscard]] Instant deadline(Duration timeout) const;
+    [[nodiscard]] Running* find(std::uint64_t id);
+
+    Service& service_;
+    SeenForwards seen_;
+    std::unordered_map<std::uint64_t, Running> operations_;  ///< never iterated unsorted
+    std::set<std::pair<Instant, std::uint64_t>> timers_;
+};
+
+}  // namespace dynamo

@@ -1,0 +1,98 @@
+#include "daemon/node/coordination/get.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libdynamo/version/context.h"
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+
+wire::GetReply to_reply(const Object& object, const ClusterId& cluster, BytesView key) {
+    wire::GetReply reply;
+    for (const Sibling& sibling : object.siblings)
+        reply.versions.push_back({sibling.value, sibling.tombstone, sibling.wall_ms,
+                                  Bytes(sibling.dot.actor.node.bytes()),
+                                  std::to_string(sibling.dot.actor.birth), sibling.dot.counter});
+    reply.context = wire::encode(Context{cluster, position_of(key), object.clock});
+    reply.clock_entries = object.clock.size();
+    return reply;
+}
+
+Get::Get(Service& service, std::uint64_t id, Origin origin, wire::GetRequest request,
+         Instant deadline)
+    : service_(service),
+      id_(id),
+      origin_(origin),
+      request_(std::move(request)),
+      started_(service.desk.now.instant),
+      deadline_(deadline) {}
+
+void Get::start() {
+    const Desk& desk = service_.desk;
+    const auto owners = desk.routes.owners(desk.routes.partition_of(position_of(request_.key)));
+    const auto needed = service_.quorum(request_.r, desk.settings.read_quorum, owners.size(), "R");
+    if (!needed) return give_up(needed.error());
+    round_.emplace(service_, id_, request_.key, *needed);
+    if (const auto asked = round_->start(); !asked) return give_up(asked.error());
+    advance();
+}
+
+void Get::on(const NodeId& from, const wire::ReadReply& reply) {
+    round_->on(from, reply);
+    advance();
+}
+
+void Get::on_unreachable(const NodeId& node) {
+    round_->on_unreachable(node);
+    advance();
+}
+
+void Get::on_timer() {
+    if (service_.desk.now.instant >= deadline_) {
+        if (!replied_)
+            return give_up({Code::quorum_not_met,
+                            std::to_string(round_->answered()) +
+                                " nodes answered in time, too few for R; see dyn-ring status"});
+        finished_ = true;
+        return;
+    }
+    round_->on_silence(replied_);
+    advance();
+}
+
+void Get::advance() {
+    if (!replied_ && round_->met()) reply();
+    if (!replied_ && round_->hopeless())
+        return give_up(
+            {Code::quorum_not_met, "only " + std::to_string(round_->answered()) +
+                                       " nodes could answer, too few for R; see dyn-ring status"});
+    // Late answers are used: whoever turns out to hold less is given the rest (section 5).
+    if (replied_ && round_->all_settled()) {
+        round_->repair();
+        finished_ = true;
+    }
+}
+
+void Get::reply() {
+    replied_ = true;
+    Desk& desk = service_.desk;
+    wire::GetReply answer = to_reply(round_->merged(), desk.cluster, request_.key);
+    desk.counters.add("get.count");
+    if (live_values(round_->merged()).size() > 1) desk.counters.add("get.siblings");
+    desk.counters.get_latency.record(
+        static_cast<std::uint64_t>((desk.now.instant - started_).count()));
+    service_.answer(origin_, std::move(answer));
+}
+
+void Get::give_up(Error error) {
+    service_.answer(origin_, std::move(error));
+    replied_ = finished_ = true;
+}
+
+Instant Get::wake_at() const {
+    const auto silence = round_ ? round_->next_silence() : std::nullopt;
+    return silence ? std::min(*silence, deadline_) : deadline_;
+}
+
+}  // namespace dynamo

@@ -1,0 +1,48 @@
+// A get, from a client's question to the last late answer (paper sections 4.5 and 5).
+//
+//     asked ──► R answered ──► replied ──► all answered, or silent long enough ──► read repair ──►
+//     done
+//       │
+//       └── R cannot be had, or the deadline ──► error
+//
+// Threads: one; the node's
+// Errors:  too_few_nodes, quorum_not_met, bad_request
+#pragma once
+
+#include "daemon/node/coordination/read_round.h"
+
+namespace dynamo {
+
+class Get final : public Operation {
+  public:
+    Get(Service& service, std::uint64_t id, Origin origin, wire::GetRequest request,
+        Instant deadline);
+
+    void start() override;
+    void on(const NodeId& from, const wire::ReadReply& reply) override;
+    void on_unreachable(const NodeId& node) override;
+    void on_timer() override;
+    [[nodiscard]] Instant wake_at() const override;
+    [[nodiscard]] bool finished() const override { return finished_; }
+
+  private:
+    void advance();
+    void reply();
+    void give_up(Error error);
+
+    Service& service_;
+    std::uint64_t id_;
+    Origin origin_;
+    wire::GetRequest request_;
+    Instant started_;
+    Instant deadline_;
+    std::optional<ReadRound> round_;
+    bool replied_ = false;
+    bool finished_ = false;
+};
+
+/// The versions and the context that a client is given for an object.
+[[nodiscard]] wire::GetReply to_reply(const Object& object, const ClusterId& cluster,
+                                      BytesView key);
+
+}  // namespace dynamo

@@ -1,0 +1,283 @@
+#include "daemon/node/coordination/put.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libdynamo/version/context.h"
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+
+WriteIntent::WriteIntent(wire::PutRequest request)
+    : key(std::move(request.key)),
+      value(std::move(request.value)),
+      mode(request.mode),
+      context(std::move(request.context)),
+      w(request.w),
+      observe_r(request.observe_r),
+      overwrite(request.overwrite),
+      if_absent(request.if_absent) {}
+
+WriteIntent::WriteIntent(wire::DelRequest request)
+    : key(std::move(request.key)),
+      tombstone(true),
+      mode(request.mode),
+      context(std::move(request.context)),
+      w(request.w),
+      observe_r(request.observe_r),
+      overwrite(true) {}
+
+Put::Put(Service& service, std::uint64_t id, Origin origin, WriteIntent intent, NodeId stands_for,
+         Instant deadline)
+    : service_(service),
+      id_(id),
+      origin_(origin),
+      intent_(std::move(intent)),
+      stands_for_(stands_for),
+      started_(service.desk.now.instant),
+      deadline_(deadline),
+      partition_(service.desk.routes.partition_of(position_of(intent_.key))) {}
+
+void Put::start() {
+    const Desk& desk = service_.desk;
+    const std::size_t owners = desk.routes.owners(partition_).size();
+    const auto w = service_.quorum(intent_.w, desk.settings.write_quorum, owners, "W");
+    if (!w) return give_up(w.error());
+    write_quorum_ = *w;
+    if (desk.load.refuse_writes)
+        return give_up({Code::storage_full,
+                        "the disk is nearly full, so writes are refused; make room, or lower "
+                        "--min-free"});
+    switch (intent_.mode) {
+        case PutMode::blind: {
+            Clock none;
+            if (desk.breaks(Mutant::blind_supersedes))
+                if (const auto held = service_.objects.read(Slot::of(desk.routes, intent_.key)))
+                    none = held->object.clock;
+            return write(none);
+        }
+        case PutMode::context: {
+            const auto context = given_context();
+            return context ? write(*context) : give_up(context.error());
+        }
+        case PutMode::observe: {
+            if (const auto observed = observe(); !observed) give_up(observed.error());
+            return;
+        }
+    }
+}
+
+Result<Clock> Put::given_context() const {
+    if (intent_.context.empty()) return Clock{};
+    auto context =
+        wire::decode_context(intent_.context, service_.desk.cluster, position_of(intent_.key));
+    if (!context) return std::unexpected(context.error());
+    return std::move(context->seen);
+}
+
+Result<void> Put::observe() {
+    const Desk& desk = service_.desk;
+    const auto r = service_.quorum(intent_.observe_r, desk.settings.read_quorum,
+                                   desk.routes.owners(partition_).size(), "R of the observation");
+    if (!r) return std::unexpected(r.error());
+    round_.emplace(service_, id_, intent_.key, *r);
+    if (auto asked = round_->start(); !asked) return asked;
+    advance_observing();
+    return {};
+}
+
+void Put::advance_observing() {
+    if (round_->met()) return decide(round_->merged());
+    if (round_->hopeless() || at_deadline())
+        give_up({Code::too_few_nodes,
+                 "only " + std::to_string(round_->answered()) +
+                     " nodes could be asked what the key holds; nothing was written; see "
+                     "dyn-ring status"});
+}
+
+void Put::decide(const Object& seen) {
+    const std::size_t values = live_values(seen).size();
+    existed_ = values > 0;
+    if (intent_.if_absent && existed_)
+        return give_up({Code::exists, "the key has a value already; nothing was written"});
+    if (values > 1 && !intent_.overwrite)
+        return give_up({Code::conflict,
+                        "the key has " + std::to_string(values) +
+                            " differing values; nothing was written; merge them (dyn-merge), put "
+                            "with a context, or overwrite them all"});
+    if (intent_.tombstone && !existed_) {
+        replied_ = finished_ = true;
+        const Context context{service_.desk.cluster, position_of(intent_.key), seen.clock};
+        return service_.answer(origin_, wire::DelReply{wire::encode(context), false});
+    }
+    write(seen.clock);
+}
+
+void Put::write(const Clock& context) {
+    Desk& desk = service_.desk;
+    phase_ = Phase::writing;
+    quorum_ = Quorum(write_quorum_);
+    team_ = Team(desk, service_.liveness, partition_, stands_for_);
+    if (team_.filled() < write_quorum_)
+        return give_up({Code::too_few_nodes,
+                        "only " + std::to_string(team_.filled()) + " of the " +
+                            std::to_string(write_quorum_) +
+                            " nodes that must store it are healthy; nothing was written; see "
+                            "dyn-ring status"});
+
+    const Slot slot = Slot::of(desk.routes, intent_.key, stands_for_);
+    if (intent_.mode != PutMode::observe)
+        if (const auto held = service_.objects.read(slot))
+            existed_ = !live_values(held->object).empty();
+    Dot dot;
+    auto stored = service_.objects.write(
+        slot, context, {{}, intent_.tombstone, desk.now.wall_ms, std::move(intent_.value)}, dot);
+    if (!stored) return give_up(stored.error());
+    object_ = std::move(*stored);
+    encoded_ = wire::encode(object_);
+
+    // What the writer may claim to have seen: its own context and its own write. With the node's
+    // whole clock it would claim siblings that it was never shown, and its next put would drop
+    // them.
+    Context seen{desk.cluster, position_of(intent_.key), context};
+    seen.seen.add(dot);
+    if (desk.breaks(Mutant::full_clock_returned)) seen.seen = object_.clock;
+    context_ = wire::encode(seen);
+
+    for (Team::Place& place : team_.places()) {
+        if (place.asked == desk.self())
+            stored_by(place.owner);
+        else if (place.by_nobody())
+            keep_hint(place.owner);
+        else
+            ask(place);
+    }
+    advance_writing();
+}
+
+void Put::ask(Team::Place& place) {
+    Desk& desk = service_.desk;
+    place.asked_at = desk.now.instant;
+    ++place.asks;
+    if (place.by_stand_in()) desk.counters.add("put.stand_ins");
+    const Bytes hint_for = place.by_stand_in() ? Bytes(place.owner.bytes()) : Bytes{};
+    desk.send(place.asked, wire::WriteRequest{id_, hint_for, intent_.key, encoded_});
+}
+
+void Put::replace(Team::Place& place) {
+    team_.replace(service_.desk, service_.liveness, place);
+    if (place.by_nobody())
+        keep_hint(place.owner);
+    else
+        ask(place);
+}
+
+void Put::keep_hint(const NodeId& owner) {
+    const auto kept =
+        service_.objects.merge_in(Slot::of(service_.desk.routes, intent_.key, owner), object_);
+    service_.desk.counters.add(kept ? "hints.kept" : "hints.failed");
+    if (service_.desk.breaks(Mutant::hint_counts_for_coordinator)) quorum_.count(owner);
+}
+
+void Put::stored_by(const NodeId& node) {
+    Team::Place* place = team_.place_of(node);
+    if (!place) return;
+    place->settled = true;
+    if (!quorum_.count(place->owner) && service_.desk.breaks(Mutant::answers_counted_twice))
+        quorum_.count_again(place->owner);
+}
+
+void Put::on(const NodeId& from, const wire::ReadReply& reply) {
+    if (phase_ != Phase::observing) return;
+    round_->on(from, reply);
+    advance_observing();
+}
+
+void Put::on(const NodeId& from, const wire::WriteReply& reply) {
+    if (phase_ != Phase::writing) return;
+    if (reply.status == wire::PeerStatusCode::ok) {
+        stored_by(from);
+    } else {
+        Team::Place* place = team_.place_of(from);
+        if (place && place->asked == from && !place->settled) replace(*place);
+    }
+    advance_writing();
+}
+
+void Put::on_unreachable(const NodeId& node) {
+    if (phase_ == Phase::observing) {
+        round_->on_unreachable(node);
+        return advance_observing();
+    }
+    for (Team::Place& place : team_.places())
+        if (place.asked == node && !place.settled) replace(place);
+    advance_writing();
+}
+
+void Put::on_timer() {
+    if (phase_ == Phase::observing) {
+        round_->on_silence(false);
+        return advance_observing();
+    }
+    const Desk& desk = service_.desk;
+    for (Team::Place& place : team_.places()) {
+        if (place.settled) continue;
+        const bool silent = desk.now.instant >= place.asked_at + desk.options.replica_timeout;
+        if (!silent && !at_deadline()) continue;
+        const bool suspected =
+            silent && service_.liveness.silent_since(place.asked, place.asked_at);
+        if (at_deadline()) {
+            place.settled = true;
+            keep_hint(place.owner);
+        } else if (suspected || place.asks >= 2) {
+            replace(place);
+        } else {
+            ask(place);
+        }
+    }
+    advance_writing();
+}
+
+void Put::advance_writing() {
+    const bool one_too_few =
+        service_.desk.breaks(Mutant::w_minus_one) && quorum_.answered() + 1 >= quorum_.needed();
+    if (!replied_ && (quorum_.met() || one_too_few)) reply_stored();
+    if (!team_.all_settled()) return;
+    if (!replied_)
+        give_up({Code::quorum_not_met,
+                 "stored by " + std::to_string(quorum_.answered()) + " of the " +
+                     std::to_string(quorum_.needed()) +
+                     " nodes asked for (W); it may be applied later; see dyn-ring status",
+                 {},
+                 Applied::maybe});
+    finished_ = true;
+}
+
+void Put::reply_stored() {
+    replied_ = true;
+    Desk& desk = service_.desk;
+    desk.counters.add(intent_.tombstone ? "del.count" : "put.count");
+    desk.counters.put_latency.record(
+        static_cast<std::uint64_t>((desk.now.instant - started_).count()));
+    if (!stands_for_.is_none()) desk.counters.add("put.stand_in_coordinated");
+    if (intent_.tombstone)
+        service_.answer(origin_, wire::DelReply{context_, existed_}, true);
+    else
+        service_.answer(origin_, wire::PutReply{context_, existed_}, true);
+}
+
+void Put::give_up(Error error) {
+    service_.answer(origin_, std::move(error));
+    replied_ = finished_ = true;
+}
+
+bool Put::at_deadline() const { return service_.desk.now.instant >= deadline_; }
+
+Instant Put::wake_at() const {
+    const auto silence = phase_ == Phase::observing
+                             ? (round_ ? round_->next_silence() : std::nullopt)
+                             : team_.next_silence(service_.desk.options.replica_timeout);
+    return silence ? std::min(*silence, deadline_) : deadline_;
+}
+
+}  // namespace dynamo

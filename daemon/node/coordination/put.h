@@ -1,0 +1,91 @@
+// A put or a delete, from a client's request to the last replica's answer (paper
+// sections 4.4, 4.5).
+//
+//     observing ──► R clocks ──► several differing values ──► conflict, nothing written
+//         │             │
+//         ▼             ▼
+//     mint a dot, store here, ask the others ──► W stored it ──► replied ──► all settled ──► done
+//                                        │
+//                                        └── deadline ──► error: may be applied
+//
+// The dot is minted here and nowhere else; everyone after that forwards the object. An owner that
+// stays silent is stood in for; with no stand-in left its hint stays here and does not count.
+//
+// Threads: one; the node's
+// Errors:  before the store nothing is applied: too_few_nodes, conflict, exists, object_full,
+//          bad_context, storage…; after it quorum_not_met, which may be applied
+#pragma once
+
+#include "daemon/node/coordination/read_round.h"
+
+namespace dynamo {
+
+/// What a put and a delete have in common.
+struct WriteIntent {
+    Bytes key;
+    Bytes value;
+    bool tombstone = false;
+    PutMode mode = PutMode::observe;
+    Bytes context;
+    std::uint32_t w = 0;
+    std::uint32_t observe_r = 0;
+    bool overwrite = false;
+    bool if_absent = false;
+
+    explicit WriteIntent(wire::PutRequest request);
+    explicit WriteIntent(wire::DelRequest request);
+};
+
+class Put final : public Operation {
+  public:
+    /// `stands_for`: none when this node owns the key; otherwise the owner that it mints for.
+    Put(Service& service, std::uint64_t id, Origin origin, WriteIntent intent, NodeId stands_for,
+        Instant deadline);
+
+    void start() override;
+    void on(const NodeId& from, const wire::ReadReply& reply) override;
+    void on(const NodeId& from, const wire::WriteReply& reply) override;
+    void on_unreachable(const NodeId& node) override;
+    void on_timer() override;
+    [[nodiscard]] Instant wake_at() const override;
+    [[nodiscard]] bool finished() const override { return finished_; }
+
+  private:
+    enum class Phase : std::uint8_t { observing, writing };
+
+    [[nodiscard]] Result<Clock> given_context() const;
+    [[nodiscard]] Result<void> observe();
+    void advance_observing();
+    void decide(const Object& seen);
+    void write(const Clock& context);
+    void ask(Team::Place& place);
+    void replace(Team::Place& place);
+    void keep_hint(const NodeId& owner);
+    void stored_by(const NodeId& node);
+    void advance_writing();
+    void reply_stored();
+    void give_up(Error error);
+    [[nodiscard]] bool at_deadline() const;
+
+    Service& service_;
+    std::uint64_t id_;
+    Origin origin_;
+    WriteIntent intent_;
+    NodeId stands_for_;
+    Instant started_;
+    Instant deadline_;
+    std::uint16_t partition_;
+    Phase phase_ = Phase::observing;
+    std::optional<ReadRound> round_;
+    std::size_t write_quorum_ = 0;
+    Quorum quorum_;  ///< of owners whose place has it durably
+    Team team_;
+    Object object_;
+    Bytes encoded_;  ///< of object_
+    Bytes context_;  ///< the token for the reply
+    bool existed_ = false;
+    bool replied_ = false;
+    bool finished_ = false;
+};
+
+}  // namespace dynamo

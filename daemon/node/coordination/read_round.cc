@@ -1,0 +1,125 @@
+#include "daemon/node/coordination/read_round.h"
+
+#include <algorithm>
+
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+
+ReadRound::ReadRound(Service& service, std::uint64_t id, Bytes key, std::size_t needed)
+    : service_(service),
+      id_(id),
+      key_(std::move(key)),
+      partition_(service.desk.routes.partition_of(position_of(key_))),
+      quorum_(needed),
+      team_(service.desk, service.liveness, partition_) {}
+
+Result<void> ReadRound::start() {
+    if (team_.filled() < quorum_.needed())
+        return fail(Code::too_few_nodes,
+                    "only " + std::to_string(team_.filled()) + " of the " +
+                        std::to_string(quorum_.needed()) +
+                        " nodes that must answer are healthy; see dyn-ring status");
+    for (Team::Place& place : team_.places()) ask(place);
+    return {};
+}
+
+void ReadRound::ask(Team::Place& place) {
+    if (place.settled || place.by_nobody()) return;
+    place.asked_at = service_.desk.now.instant;
+    ++place.asks;
+    if (place.asked != service_.desk.self()) {
+        service_.desk.send(place.asked, wire::ReadRequest{id_, key_});
+        return;
+    }
+    auto state = service_.objects.state_of(key_);
+    const bool complete = !service_.objects.rebuilding(partition_);
+    if (state && complete)
+        take(service_.desk.self(), std::move(*state));
+    else
+        replace(place);
+}
+
+void ReadRound::replace(Team::Place& place) {
+    team_.replace(service_.desk, service_.liveness, place);
+    ask(place);
+}
+
+void ReadRound::take(const NodeId& from, Bytes state) {
+    Team::Place* place = team_.place_of(from);
+    if (!place) return;
+    const bool counted_before = quorum_.has(place->owner);
+    const bool empty = state.empty();
+    const bool is_owner = from == place->owner;
+    if (!empty) {
+        // Equal bytes are equal states (the encoding is canonical): most answers need no merge.
+        const bool known = std::ranges::any_of(
+            answers_, [&](const auto& answer) { return answer.second == state; });
+        if (!known) {
+            auto object = wire::decode_object(state);
+            if (!object) {
+                service_.desk.counters.add("peers.malformed");
+                return;
+            }
+            merge(merged_, *object);
+        }
+    }
+    place->settled = true;
+    owner_answered_ = owner_answered_ || is_owner || !empty;
+    quorum_.count(place->owner);
+    if (counted_before && service_.desk.breaks(Mutant::answers_counted_twice))
+        quorum_.count_again(place->owner);
+    if (is_owner) answers_.emplace_back(from, std::move(state));
+}
+
+void ReadRound::on(const NodeId& from, const wire::ReadReply& reply) {
+    if (reply.status == wire::PeerStatusCode::ok) {
+        take(from, reply.object);
+        return;
+    }
+    Team::Place* place = team_.place_of(from);
+    if (place && place->asked == from && !place->settled) replace(*place);
+}
+
+void ReadRound::on_unreachable(const NodeId& node) {
+    for (Team::Place& place : team_.places())
+        if (place.asked == node && !place.settled) replace(place);
+}
+
+void ReadRound::on_silence(bool give_up) {
+    const Desk& desk = service_.desk;
+    for (Team::Place& place : team_.places()) {
+        if (place.settled || desk.now.instant < place.asked_at + desk.options.replica_timeout)
+            continue;
+        const bool suspected = service_.liveness.silent_since(place.asked, place.asked_at);
+        if (give_up)
+            place.settled = true;
+        else if (suspected || place.asks >= 2)
+            replace(place);
+        else
+            ask(place);
+    }
+}
+
+bool ReadRound::met() const { return quorum_.met() && owner_answered_; }
+
+bool ReadRound::hopeless() const { return !met() && team_.all_settled(); }
+
+std::optional<Instant> ReadRound::next_silence() const {
+    return team_.next_silence(service_.desk.options.replica_timeout);
+}
+
+void ReadRound::repair() {
+    if (merged_.empty()) return;
+    const Bytes joined = wire::encode(merged_);
+    for (const auto& [node, state] : answers_) {
+        if (state == joined) continue;
+        service_.desk.counters.add("repairs.by_read");
+        if (node == service_.desk.self())
+            (void)service_.objects.merge_in(Slot::of(service_.desk.routes, key_), merged_);
+        else
+            service_.desk.send(node, wire::WriteRequest{0, {}, key_, joined});
+    }
+}
+
+}  // namespace dynamo

@@ -1,0 +1,63 @@
+// A round of reads: ask the first N healthy nodes for a key's state until R have answered
+// (paper section 4.5). A get is one such round; an observing put begins with one.
+//
+// An answer counts for the place that its node fills, so an owner and its stand-in count once
+// between them. Stand-ins that hold nothing do not make an answer by themselves: at least one
+// owner, or somebody who has the key, must have spoken.
+//
+// Shape:   at most N answers
+// Threads: one; the node's
+#pragma once
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "daemon/node/coordination/quorum.h"
+#include "daemon/node/coordination/service.h"
+#include "daemon/node/coordination/team.h"
+#include "libdynamo/version/siblings.h"
+
+namespace dynamo {
+
+class ReadRound {
+  public:
+    /// `id` is the operation's; `needed` is R.
+    ReadRound(Service& service, std::uint64_t id, Bytes key, std::size_t needed);
+
+    /// Asks; the node's own state is read at once. too_few_nodes when R cannot be had.
+    [[nodiscard]] Result<void> start();
+    void on(const NodeId& from, const wire::ReadReply& reply);
+    void on_unreachable(const NodeId& node);
+    /// Asks silent places again or puts others into them. With `give_up`, lets them be.
+    void on_silence(bool give_up);
+
+    [[nodiscard]] bool met() const;
+    /// R cannot be reached any more.
+    [[nodiscard]] bool hopeless() const;
+    [[nodiscard]] bool all_settled() const { return team_.all_settled(); }
+    [[nodiscard]] std::optional<Instant> next_silence() const;
+    [[nodiscard]] std::size_t answered() const { return quorum_.answered(); }
+
+    /// The join of all answers so far.
+    [[nodiscard]] const Object& merged() const { return merged_; }
+    /// Gives every owner that answered with less the join of all (read repair).
+    void repair();
+
+  private:
+    void ask(Team::Place& place);
+    void take(const NodeId& from, Bytes state);
+    void replace(Team::Place& place);
+
+    Service& service_;
+    std::uint64_t id_;
+    Bytes key_;
+    std::uint16_t partition_;
+    Quorum quorum_;
+    Team team_;
+    Object merged_;
+    bool owner_answered_ = false;
+    std::vector<std::pair<NodeId, Bytes>> answers_;  ///< of owners, for repair
+};
+
+}  // namespace dynamo

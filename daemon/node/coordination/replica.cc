@@ -1,0 +1,50 @@
+#include "daemon/node/coordination/replica.h"
+
+#include <utility>
+
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+
+using wire::PeerStatusCode;
+
+void Replica::on(const NodeId& from, const wire::ReadRequest& request) {
+    Desk& desk = service_.desk;
+    const std::uint16_t partition = desk.routes.partition_of(position_of(request.key));
+    if (service_.objects.rebuilding(partition)) {
+        desk.send(from, wire::ReadReply{request.id, PeerStatusCode::not_ready, {}});
+        return;
+    }
+    auto state = service_.objects.state_of(request.key);
+    if (state)
+        desk.send(from, wire::ReadReply{request.id, PeerStatusCode::ok, std::move(*state)});
+    else
+        desk.send(from, wire::ReadReply{request.id, PeerStatusCode::storage, {}});
+}
+
+void Replica::on(const NodeId& from, const wire::WriteRequest& request) {
+    const PeerStatusCode status = store(request);
+    if (request.id != 0) service_.desk.send(from, wire::WriteReply{request.id, status});
+}
+
+PeerStatusCode Replica::store(const wire::WriteRequest& request) {
+    Desk& desk = service_.desk;
+    if (desk.load.refuse_writes) return PeerStatusCode::full;
+    NodeId hint_for = NodeId::from(request.hint_for);
+    if (hint_for == desk.self()) hint_for = {};
+    const Slot slot = Slot::of(desk.routes, request.key, hint_for);
+    const NodeId& owner = hint_for.is_none() ? desk.self() : hint_for;
+    if (!desk.routes.is_owner(owner, slot.partition)) return PeerStatusCode::not_owner;
+
+    const auto object = wire::decode_object(request.object);
+    if (!object) {
+        desk.counters.add("peers.malformed");
+        return PeerStatusCode::storage;
+    }
+    const auto merged = service_.objects.merge_in(slot, *object);
+    if (merged) return PeerStatusCode::ok;
+    return merged.error().code == Code::storage_full ? PeerStatusCode::full
+                                                     : PeerStatusCode::storage;
+}
+
+}  // namespace dynamo

@@ -1,0 +1,70 @@
+#include "daemon/node/coordination/team.h"
+
+#include <algorithm>
+
+namespace dynamo {
+
+Team::Team(const Desk& desk, const Liveness& liveness, std::uint16_t partition,
+           const NodeId& self_stands_for)
+    : partition_(partition) {
+    const auto owners = desk.routes.owners(partition);
+    places_.reserve(owners.size());
+    for (const NodeId& owner : owners) {
+        Place place{owner, {}, desk.now.instant};
+        if (owner == self_stands_for)
+            place.asked = desk.self();
+        else if (owner == desk.self() || liveness.healthy(owner))
+            place.asked = owner;
+        places_.push_back(place);
+    }
+    for (Place& place : places_)
+        if (place.by_nobody()) replace(desk, liveness, place);
+}
+
+std::size_t Team::filled() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(places_, [](const Place& place) { return !place.by_nobody(); }));
+}
+
+Team::Place* Team::place_of(const NodeId& node) {
+    for (Place& place : places_)
+        if (place.asked == node || place.owner == node) return &place;
+    const auto gave_up = std::ranges::find(gave_up_, node, &std::pair<NodeId, std::size_t>::first);
+    return gave_up == gave_up_.end() ? nullptr : &places_[gave_up->second];
+}
+
+bool Team::in_use(const NodeId& node) const {
+    return std::ranges::find(places_, node, &Place::asked) != places_.end() ||
+           std::ranges::find(gave_up_, node, &std::pair<NodeId, std::size_t>::first) !=
+               gave_up_.end();
+}
+
+void Team::replace(const Desk& desk, const Liveness& liveness, Place& place) {
+    if (!place.by_nobody())
+        gave_up_.emplace_back(place.asked, static_cast<std::size_t>(&place - places_.data()));
+    place.asked = {};
+    place.asks = 0;
+    place.settled = true;
+    place.asked_at = desk.now.instant;
+    for (const NodeId& fallback : desk.routes.fallbacks(partition_)) {
+        const bool usable = fallback == desk.self() || liveness.healthy(fallback);
+        if (!usable || in_use(fallback)) continue;
+        place.asked = fallback;
+        place.settled = false;
+        return;
+    }
+}
+
+bool Team::all_settled() const { return std::ranges::all_of(places_, &Place::settled); }
+
+std::optional<Instant> Team::next_silence(Duration patience) const {
+    std::optional<Instant> next;
+    for (const Place& place : places_) {
+        if (place.settled) continue;
+        const Instant at = place.asked_at + patience;
+        if (!next || at < *next) next = at;
+    }
+    return next;
+}
+
+}  // namespace dynamo

@@ -1,0 +1,61 @@
+// A team: the first N healthy nodes that one request is sent to, and who steps in for whom
+// (paper sections 4.5, 4.6: sloppy quorum).
+//
+//     owner healthy       ──► it is asked itself
+//     owner suspected     ──► the next healthy fallback is asked in its name
+//     silent for a while  ──► asked once more, then a fallback in its name
+//     no fallback left    ──► nobody: the coordinator keeps what was meant for it
+//
+// Shape:   one place per owner, in preference order; every node fills at most one place
+// Threads: one; the node's
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "daemon/node/desk.h"
+#include "daemon/node/membership/liveness.h"
+
+namespace dynamo {
+
+class Team {
+  public:
+    struct Place {
+        NodeId owner;  ///< the preference list's node
+        NodeId asked;  ///< who is asked now: the owner, a stand-in, or none
+        Instant asked_at;
+        int asks = 0;          ///< of the node in `asked`
+        bool settled = false;  ///< nothing more is awaited from `asked`
+        [[nodiscard]] bool by_stand_in() const { return asked != owner; }
+        [[nodiscard]] bool by_nobody() const { return asked.is_none(); }
+    };
+
+    Team() = default;
+    /// Fills the places. `self` counts as healthy. With `self_stands_for` set, self takes that
+    /// owner's place first.
+    Team(const Desk& desk, const Liveness& liveness, std::uint16_t partition,
+         const NodeId& self_stands_for = {});
+
+    [[nodiscard]] std::vector<Place>& places() { return places_; }
+    [[nodiscard]] const std::vector<Place>& places() const { return places_; }
+    /// How many places somebody fills.
+    [[nodiscard]] std::size_t filled() const;
+    /// The place that `node` owns, fills, or filled before it was silent; null when none.
+    [[nodiscard]] Place* place_of(const NodeId& node);
+    /// Puts the next healthy fallback into the place, or nobody.
+    void replace(const Desk& desk, const Liveness& liveness, Place& place);
+    [[nodiscard]] bool all_settled() const;
+    /// When the first unsettled place has been silent for `patience`; none when all are settled.
+    [[nodiscard]] std::optional<Instant> next_silence(Duration patience) const;
+
+  private:
+    [[nodiscard]] bool in_use(const NodeId& node) const;
+
+    std::uint16_t partition_ = 0;
+    std::vector<Place> places_;
+    std::vector<std::pair<NodeId, std::size_t>> gave_up_;  ///< nodes silent too long, their place
+};
+
+}  // namespace dynamo

@@ -1,0 +1,33 @@
+#include "daemon/node/desk.h"
+
+#include <utility>
+
+namespace dynamo {
+
+void Desk::send(const NodeId& node, wire::PeerMessage message) {
+    const Member* member = routes.find(node);
+    if (!member) return;
+    outbox.peers.push_back({node, member->peer_address, std::move(message)});
+}
+
+void Desk::send_to_address(const std::string& address, wire::PeerMessage message) {
+    outbox.peers.push_back({{}, address, std::move(message)});
+}
+
+void Desk::log(Severity severity, std::string text) {
+    outbox.log.push_back({severity, std::move(text)});
+}
+
+std::string Desk::name_of(const NodeId& node) const {
+    const Member* member = routes.find(node);
+    return member ? member->name : node.brief();
+}
+
+void Outbox::clear() {
+    clients.clear();
+    peers.clear();
+    ring.reset();
+    log.clear();
+}
+
+}  // namespace dynamo

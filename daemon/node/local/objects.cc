@@ -1,0 +1,226 @@
+#include "daemon/node/local/objects.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "libdynamo/base/check.h"
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+namespace {
+
+constexpr std::size_t position_octets = 8;
+constexpr std::size_t owner_octets = 16;
+
+bool all_tombstones(const Object& object) {
+    return std::ranges::all_of(object.siblings, &Sibling::tombstone);
+}
+
+/// Whether storing `after` over `before` passes a limit that it does not move back towards.
+bool grows_past_limits(const Object& before, const Object& after, const NodeOptions& options) {
+    const bool more = after.siblings.size() > options.max_siblings &&
+                      after.siblings.size() > before.siblings.size();
+    const bool larger = after.value_bytes() > options.max_object_bytes &&
+                        after.value_bytes() > before.value_bytes();
+    return more || larger;
+}
+
+}  // namespace
+
+Slot Slot::of(const Routes& routes, BytesView key, const NodeId& hint_for) {
+    const Position position = position_of(key);
+    Slot slot{routes.partition_of(position), hint_for, position.prefix()};
+    slot.row.append(key);
+    return slot;
+}
+
+Table Slot::table() const {
+    return hint_for.is_none() ? Table::objects(partition) : Table::hints();
+}
+
+Bytes Slot::storage_key() const {
+    if (hint_for.is_none()) return row;
+    return Bytes(hint_for.bytes()) + row;
+}
+
+Objects::Objects(Desk& desk) : desk_(desk) {}
+
+Result<Record> Objects::read(const Slot& slot) {
+    const auto stored = desk_.storage.get(slot.table(), slot.storage_key());
+    if (!stored) {
+        desk_.counters.add("storage.read_errors");
+        if (desk_.breaks(Mutant::error_is_not_found)) return Record{};
+        return std::unexpected(stored.error());
+    }
+    if (!stored->has_value()) return Record{};
+    auto record = decode_record(slot.row, **stored);
+    if (!record) desk_.counters.add("storage.damaged_records");
+    return record;
+}
+
+Result<Bytes> Objects::read_bytes(const Slot& slot) {
+    const auto stored = desk_.storage.get(slot.table(), slot.storage_key());
+    if (!stored) {
+        desk_.counters.add("storage.read_errors");
+        if (desk_.breaks(Mutant::error_is_not_found)) return Bytes{};
+        return std::unexpected(stored.error());
+    }
+    if (!stored->has_value()) return Bytes{};
+    const auto object = object_bytes(slot.row, **stored);
+    if (!object) {
+        desk_.counters.add("storage.damaged_records");
+        return std::unexpected(object.error());
+    }
+    return Bytes(*object);
+}
+
+Result<void> Objects::store(const Slot& slot, const Record& record, bool is_new) {
+    if (desk_.breaks(Mutant::delete_erases) && slot.hint_for.is_none() &&
+        all_tombstones(record.object))
+        return desk_.storage.erase(slot.table(), slot.storage_key());
+    auto put = desk_.storage.put(slot.table(), slot.storage_key(), encode_record(slot.row, record));
+    if (put && is_new && !slot.hint_for.is_none()) ++hints_[slot.hint_for];
+    return put;
+}
+
+Result<bool> Objects::merge_in(const Slot& slot, const Object& object) {
+    auto stored = read(slot);
+    if (!stored && stored.error().code != Code::corrupt) return std::unexpected(stored.error());
+    const bool damaged = !stored;
+    Record record = damaged ? Record{} : std::move(*stored);
+    const bool is_new = !damaged && record.object.empty();
+    if (damaged) desk_.log(Severity::warning, "a damaged record was replaced by a peer's copy");
+
+    // Somebody has seen more of our own writes than we hold: our data is older than it should be,
+    // so nothing of this run may count on (section 4.4; the run rule is what makes that harmless).
+    const Actor own{desk_.self(), record.own_birth};
+    if (record.own_birth != 0 && record.own_run == desk_.run &&
+        object.clock.top(own) > record.object.clock.top(own))
+        desk_.run = desk_.random.bits();
+
+    bool changed = true;
+    if (desk_.breaks(Mutant::replica_overwrites))
+        record.object = object;
+    else
+        changed = merge(record.object, object);
+    if (!changed && !damaged) return false;
+    if (const auto put = store(slot, record, is_new); !put) return std::unexpected(put.error());
+    return true;
+}
+
+Result<Object> Objects::write(const Slot& slot, const Clock& context, Sibling sibling, Dot& dot) {
+    auto stored = read(slot);
+    if (!stored) return std::unexpected(stored.error());
+    Record& record = *stored;
+    const bool is_new = record.object.empty();
+    const std::size_t entries_before = record.object.clock.size();
+
+    const Actor own{desk_.self(), record.own_birth};
+    if (record.own_birth != 0 && record.own_run == desk_.run &&
+        context.top(own) > record.object.clock.top(own))
+        desk_.run = desk_.random.bits();
+    // An actor never outlives its process run: what the record shows of it may be an old image.
+    const bool goes_on = record.own_birth != 0 &&
+                         (record.own_run == desk_.run || desk_.breaks(Mutant::actor_outlives_run));
+    if (!goes_on) {
+        record.own_birth = desk_.random.bits();
+        desk_.counters.add("versions.new_actors");
+    }
+    record.own_run = desk_.run;
+    const Actor actor{desk_.self(), record.own_birth};
+    sibling.dot = dot = {actor, record.object.clock.top(actor) + 1};
+
+    Object after = record.object;
+    add_version(after, context, std::move(sibling));
+    if (desk_.breaks(Mutant::context_drops_all))
+        std::erase_if(after.siblings, [&](const Sibling& other) { return other.dot != dot; });
+    if (grows_past_limits(record.object, after, desk_.options))
+        return fail(Code::object_full, "one more sibling would make the object too large (" +
+                                           std::to_string(record.object.siblings.size()) +
+                                           " siblings); read it, merge, and put with the context");
+    record.object = std::move(after);
+    // The paper cuts clocks at ten entries; here they are only worth a word (section 4.4).
+    if (record.object.clock.size() > 10 && entries_before <= 10)
+        desk_.counters.add("versions.large_clocks");
+    if (const auto put = store(slot, record, is_new); !put) return std::unexpected(put.error());
+    return std::move(record.object);
+}
+
+Result<bool> Objects::erase_hint(const Slot& slot, const Digest& expected) {
+    DYN_CHECK(!slot.hint_for.is_none());
+    const auto stored = desk_.storage.get(slot.table(), slot.storage_key());
+    if (!stored) return std::unexpected(stored.error());
+    if (!stored->has_value()) return false;
+    if (digest(**stored) != expected && !desk_.breaks(Mutant::hint_erased_though_changed))
+        return false;
+    if (const auto erased = desk_.storage.erase(slot.table(), slot.storage_key()); !erased)
+        return std::unexpected(erased.error());
+    const auto held = hints_.find(slot.hint_for);
+    if (held != hints_.end() && --held->second == 0) hints_.erase(held);
+    return true;
+}
+
+std::uint64_t Objects::hints_held() const {
+    std::uint64_t held = 0;
+    for (const auto& [owner, count] : hints_) held += count;
+    return held;
+}
+
+std::uint64_t Objects::hints_held_for(const NodeId& owner) const {
+    const auto at = hints_.find(owner);
+    return at == hints_.end() ? 0 : at->second;
+}
+
+std::vector<NodeId> Objects::hint_owners() const {
+    std::vector<NodeId> owners;
+    for (const auto& [owner, count] : hints_) owners.push_back(owner);
+    return owners;
+}
+
+Result<void> Objects::scan_hints(const NodeId& owner, BytesView first_row, const VisitRow& visit) {
+    const Bytes prefix(owner.bytes());
+    return desk_.storage.scan(
+        Table::hints(), prefix + Bytes(first_row), [&](BytesView key, BytesView value) {
+            return key.starts_with(prefix) && visit(key.substr(owner_octets), value);
+        });
+}
+
+Result<void> Objects::scan_objects(std::uint16_t partition, BytesView first_row,
+                                   const VisitRow& visit) {
+    return desk_.storage.scan(Table::objects(partition), first_row, visit);
+}
+
+Result<Bytes> Objects::state_of(BytesView key) {
+    const Slot slot = Slot::of(desk_.routes, key);
+    if (desk_.routes.is_owner(desk_.self(), slot.partition)) return read_bytes(slot);
+    Object kept;
+    for (const NodeId& owner : desk_.routes.owners(slot.partition)) {
+        if (hints_held_for(owner) == 0) continue;
+        const auto record = read({slot.partition, owner, slot.row});
+        if (!record) return std::unexpected(record.error());
+        merge(kept, record->object);
+    }
+    return kept.empty() ? Bytes{} : wire::encode(kept);
+}
+
+Result<bool> Objects::holds_data() {
+    bool found = hints_held() > 0;
+    for (std::uint32_t partition = 0; partition < desk_.routes.partitions() && !found;
+         ++partition) {
+        const auto scanned = scan_objects(static_cast<std::uint16_t>(partition), {},
+                                          [&](BytesView, BytesView) { return !(found = true); });
+        if (!scanned) return std::unexpected(scanned.error());
+    }
+    return found;
+}
+
+Result<void> Objects::count_hints() {
+    hints_.clear();
+    return desk_.storage.scan(Table::hints(), {}, [&](BytesView key, BytesView) {
+        if (key.size() > owner_octets + position_octets)
+            ++hints_[NodeId::from(key.substr(0, owner_octets))];
+        return true;
+    });
+}
+
+}  // namespace dynamo

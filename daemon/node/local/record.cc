@@ -1,0 +1,59 @@
+#include "daemon/node/local/record.h"
+
+#include "libdynamo/base/hash.h"
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+namespace {
+
+constexpr char format = 1;
+constexpr std::size_t head_bytes = 1 + 8 + 8;
+constexpr std::size_t checksum_bytes = 8;
+
+void append_number(Bytes& out, std::uint64_t value) {
+    for (int shift = 0; shift < 64; shift += 8) out += static_cast<char>(value >> shift & 255);
+}
+
+std::uint64_t number_at(BytesView bytes, std::size_t offset) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < 8; ++i)
+        value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[offset + i]))
+                 << (8 * i);
+    return value;
+}
+
+std::uint64_t checksum_of(BytesView row, BytesView body) { return checksum(body, checksum(row)); }
+
+}  // namespace
+
+Bytes encode_record(BytesView row, const Record& record) {
+    const Bytes object = wire::encode(record.object);
+    Bytes out;
+    out.reserve(head_bytes + object.size() + checksum_bytes);
+    out += format;
+    append_number(out, record.own_birth);
+    append_number(out, record.own_run);
+    out += object;
+    append_number(out, checksum_of(row, out));
+    return out;
+}
+
+Result<BytesView> object_bytes(BytesView row, BytesView record_bytes) {
+    if (record_bytes.size() < head_bytes + checksum_bytes)
+        return fail(Code::corrupt, "a stored record is too short to be one");
+    const BytesView body = record_bytes.substr(0, record_bytes.size() - checksum_bytes);
+    if (number_at(record_bytes, body.size()) != checksum_of(row, body))
+        return fail(Code::corrupt, "a stored record's checksum does not match");
+    if (body[0] != format) return fail(Code::corrupt, "a stored record is of an unknown format");
+    return body.substr(head_bytes);
+}
+
+Result<Record> decode_record(BytesView row, BytesView bytes) {
+    const auto object = object_bytes(row, bytes);
+    if (!object) return std::unexpected(object.error());
+    auto decoded = wire::decode_object(*object);
+    if (!decoded) return fail(Code::corrupt, "a stored record: " + decoded.error().message);
+    return Record{std::move(*decoded), number_at(bytes, 1), number_at(bytes, 9)};
+}
+
+}  // namespace dynamo

@@ -1,0 +1,363 @@
+#include "daemon/node/node.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "daemon/node/coordination/coordinator.h"
+#include "daemon/node/coordination/replica.h"
+#include "daemon/node/membership/members.h"
+#include "daemon/node/repair/exchange.h"
+#include "daemon/node/repair/handback.h"
+#include "libdynamo/base/check.h"
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+
+/// The parts, in the order in which they need each other, and the door between them and the loop.
+struct Node::Parts {
+    Parts(NodeOptions options, std::optional<RingState> ring, Storage& storage, Random random,
+          Now now)
+        : desk(std::move(options), storage, random, now),
+          objects(desk),
+          liveness(desk),
+          started(now.instant),
+          members((draw_identity(), desk), objects, std::move(ring)),
+          handback(desk, objects, liveness),
+          exchange(desk, objects, liveness),
+          service{desk, objects, liveness},
+          coordinator(service),
+          replica(service) {
+        report(objects.count_hints());
+        if (members.joined()) report(exchange.on_ring(RingCame::at_start));
+        known_ring = desk.routes.number();
+    }
+
+    /// The run and the first request number are drawn before anything is minted or sent.
+    void draw_identity() {
+        desk.run = desk.random.bits();
+        desk.last_id = desk.random.bits() >> 1;
+    }
+
+    void report(const Result<void>& result) {
+        if (!result) desk.log(Severity::error, "storage: " + result.error().message);
+    }
+
+    /// After a step that may have brought another ring.
+    void follow_ring() {
+        if (desk.routes.number() == known_ring) return;
+        known_ring = desk.routes.number();
+        report(exchange.on_ring(RingCame::just_now));
+    }
+
+    void answer(const Origin& origin, const wire::HelloRequest& request);
+    void answer(const Origin& origin, const wire::StatsRequest& request);
+    void answer(const Origin& origin, const wire::StatusRequest& request);
+    void answer(const Origin& origin, const wire::RingRequest& request);
+    template <typename Reply>
+    void answer(const Origin& origin, Result<Reply> result) {
+        if (result)
+            service.answer(origin, std::move(*result));
+        else
+            service.answer(origin, result.error());
+    }
+    /// Whether a request may be taken at all; otherwise it has been answered.
+    [[nodiscard]] bool admits(const Origin& origin, const wire::Request& request);
+
+    [[nodiscard]] bool accepts(const wire::PeerEnvelope& envelope,
+                               const wire::PeerMessage& message);
+    void dispatch(const wire::PeerEnvelope& envelope, wire::PeerMessage& message);
+
+    Desk desk;
+    Objects objects;
+    Liveness liveness;
+    Instant started;
+    Members members;
+    Handback handback;
+    Exchange exchange;
+    Service service;
+    Coordinator coordinator;
+    Replica replica;
+    std::uint64_t known_ring = 0;
+    std::set<Bytes> foreign_clusters;  ///< whose messages were refused, to say so once each
+};
+
+namespace {
+
+bool is_gossip(const wire::PeerMessage& message) {
+    return std::holds_alternative<wire::GossipDigest>(message) ||
+           std::holds_alternative<wire::GossipState>(message);
+}
+
+/// Requests that a node answers though it is no member yet.
+bool is_for_anyone(const wire::ClientRequest& request) {
+    return std::holds_alternative<wire::HelloRequest>(request) ||
+           std::holds_alternative<wire::StatsRequest>(request) ||
+           std::holds_alternative<wire::StatusRequest>(request);
+}
+
+}  // namespace
+
+// ------------------------------------------------------------------------------------ from clients
+
+bool Node::Parts::admits(const Origin& origin, const wire::Request& request) {
+    if (!request.cluster.empty() && ClusterId::from(request.cluster) != desk.cluster) {
+        service.answer(origin, Error{Code::wrong_cluster,
+                                     "this daemon does not belong to that cluster; check --seed"});
+        return false;
+    }
+    if (members.joined() || is_for_anyone(request.body)) return true;
+    service.answer(origin, Error{Code::not_joined,
+                                 "it waits to be joined to a cluster; on a member's side: "
+                                 "dyn-ring join " +
+                                     desk.options.self.client_address});
+    return false;
+}
+
+void Node::Parts::answer(const Origin& origin, const wire::HelloRequest&) {
+    const NodeOptions& options = desk.options;
+    const Member& self = options.self;
+    wire::HelloReply reply;
+    reply.server = "dynamod " + options.version;
+    reply.features = {"batch", "forward", "observe"};
+    reply.max_key = options.limits.key_bytes;
+    reply.max_value = options.limits.value_bytes;
+    reply.max_context = options.limits.context_bytes;
+    if (members.ring()) {
+        reply.cluster = desk.settings.name;
+        reply.cluster_id = Bytes(desk.cluster.bytes());
+    }
+    reply.node = self.name;
+    reply.node_id = Bytes(self.id.bytes());
+    reply.zone = self.zone;
+    reply.weight = self.weight;
+    reply.client_address = self.client_address;
+    reply.peer_address = self.peer_address;
+    reply.state = members.joined() ? "member" : members.ring() ? "removed" : "waiting";
+    reply.ring = desk.routes.number();
+    service.answer(origin, std::move(reply));
+}
+
+void Node::Parts::answer(const Origin& origin, const wire::StatsRequest&) {
+    std::vector<wire::Stat> stats = desk.counters.list();
+    const auto add = [&](std::string name, std::uint64_t value) {
+        stats.push_back({std::move(name), static_cast<double>(value)});
+    };
+    add("hints.held", objects.hints_held());
+    add("requests.in_progress", coordinator.in_progress());
+    add("exchange.passes", exchange.passes());
+    add("partitions.owned", desk.routes.owned_by(desk.self()).size());
+    add("partitions.rebuilding", objects.rebuilding().size());
+    add("storage.stored_bytes", desk.load.stored_bytes);
+    add("storage.free_bytes", desk.load.free_bytes);
+    add("ring.number", desk.routes.number());
+    for (const auto& [name, value] : desk.load.gauges) stats.push_back({name, value});
+    std::ranges::sort(stats, {}, &wire::Stat::name);
+    service.answer(origin, wire::StatsReply{std::move(stats)});
+}
+
+void Node::Parts::answer(const Origin& origin, const wire::StatusRequest&) {
+    wire::StatusReply reply;
+    reply.node_id = Bytes(desk.self().bytes());
+    reply.ring = desk.routes.number();
+    reply.stored_bytes = desk.load.stored_bytes;
+    reply.free_bytes = desk.load.free_bytes;
+    reply.hints_held = objects.hints_held();
+    reply.uptime_ms = (desk.now.instant - started).count() / 1000;
+    reply.durability = desk.options.durability;
+    reply.writes_refused = desk.load.refuse_writes;
+    for (const Member& member : desk.routes.members()) {
+        if (member.id == desk.self()) continue;
+        const std::int64_t silence = liveness.silence_us(member.id);
+        reply.peers.push_back({Bytes(member.id.bytes()), !liveness.healthy(member.id),
+                               silence < 0 ? -1 : silence / 1000,
+                               objects.hints_held_for(member.id)});
+    }
+    service.answer(origin, std::move(reply));
+}
+
+void Node::Parts::answer(const Origin& origin, const wire::RingRequest&) {
+    service.answer(origin, wire::RingReply{wire::encode(*members.ring())});
+}
+
+void Node::on_client(ClientHandle client, wire::Request request, Now now) {
+    Parts& parts = *parts_;
+    parts.desk.now = now;
+    const Origin origin{client, request.id, {}};
+    if (!parts.admits(origin, request)) return;
+    const Duration timeout = request.timeout;
+    std::visit(
+        [&]<typename Request>(Request& body) {
+            if constexpr (std::is_same_v<Request, wire::GetRequest>)
+                parts.coordinator.get(origin, std::move(body), timeout);
+            else if constexpr (std::is_same_v<Request, wire::PutRequest>)
+                parts.coordinator.put(origin, std::move(body), timeout);
+            else if constexpr (std::is_same_v<Request, wire::DelRequest>)
+                parts.coordinator.del(origin, std::move(body), timeout);
+            else if constexpr (std::is_same_v<Request, wire::StageRequest>)
+                parts.answer(origin, parts.members.stage(body));
+            else if constexpr (std::is_same_v<Request, wire::PlanRequest>)
+                parts.answer(origin, parts.members.plan());
+            else if constexpr (std::is_same_v<Request, wire::CommitRequest>)
+                parts.answer(origin, parts.members.commit(body));
+            else
+                parts.answer(origin, body);
+        },
+        request.body);
+    parts.follow_ring();
+}
+
+// -------------------------------------------------------------------------------------- from peers
+
+bool Node::Parts::accepts(const wire::PeerEnvelope& envelope, const wire::PeerMessage& message) {
+    const NodeId to = NodeId::from(envelope.to);
+    const NodeId from = NodeId::from(envelope.from);
+    if (from.is_none() || from == desk.self() || (!to.is_none() && to != desk.self())) {
+        desk.counters.add("peers.misdirected");
+        return false;
+    }
+    const ClusterId cluster = ClusterId::from(envelope.cluster);
+    if (cluster.is_none() || desk.cluster.is_none()) return is_gossip(message);
+    if (cluster == desk.cluster) return true;
+    desk.counters.add("peers.wrong_cluster");
+    if (foreign_clusters.size() < 64 && foreign_clusters.insert(envelope.cluster).second)
+        desk.log(Severity::warning, "refused messages of another cluster (" + cluster.brief() +
+                                        ") from " + envelope.peer_address +
+                                        "; check its --seeds and ours");
+    return false;
+}
+
+void Node::Parts::dispatch(const wire::PeerEnvelope& envelope, wire::PeerMessage& message) {
+    const NodeId from = NodeId::from(envelope.from);
+    std::visit(
+        [&]<typename Message>(Message& body) {
+            if constexpr (std::is_same_v<Message, wire::ReadRequest> ||
+                          std::is_same_v<Message, wire::WriteRequest>) {
+                replica.on(from, body);
+            } else if constexpr (std::is_same_v<Message, wire::ReadReply> ||
+                                 std::is_same_v<Message, wire::ForwardReply>) {
+                coordinator.on(from, body);
+            } else if constexpr (std::is_same_v<Message, wire::WriteReply>) {
+                if (!coordinator.on(from, body)) handback.on(from, body);
+            } else if constexpr (std::is_same_v<Message, wire::ForwardRequest>) {
+                coordinator.on(envelope, body);
+            } else if constexpr (std::is_same_v<Message, wire::GossipDigest> ||
+                                 std::is_same_v<Message, wire::GossipState>) {
+                members.on(envelope, body);
+            } else if constexpr (std::is_same_v<Message, wire::Ping>) {
+                desk.send(from, wire::Pong{body.id});
+            } else if constexpr (std::is_same_v<Message, wire::ExchangeOffer> ||
+                                 std::is_same_v<Message, wire::ExchangeReply>) {
+                exchange.on(from, body);
+            } else {
+                // A Pong says all by arriving: its sender was heard.
+                static_assert(std::is_same_v<Message, wire::Pong>);
+            }
+        },
+        message);
+}
+
+void Node::on_peer(const wire::PeerEnvelope& envelope, wire::PeerMessage message, Now now) {
+    Parts& parts = *parts_;
+    parts.desk.now = now;
+    if (!parts.accepts(envelope, message)) return;
+    const NodeId from = NodeId::from(envelope.from);
+    if (parts.desk.routes.find(from)) {
+        parts.liveness.set_run(from, envelope.run);
+        if (parts.liveness.heard(from)) parts.handback.on_heard(from);
+        if (!is_gossip(message) && (envelope.ring != parts.desk.routes.number() ||
+                                    envelope.fingerprint != parts.desk.routes.fingerprint()))
+            parts.members.on_other_ring(envelope);
+    }
+    parts.dispatch(envelope, message);
+    parts.follow_ring();
+}
+
+void Node::on_unreachable(const NodeId& node, Now now) {
+    parts_->desk.now = now;
+    if (!parts_->desk.routes.find(node)) return;
+    parts_->liveness.unreachable(node);
+    parts_->coordinator.on_unreachable(node);
+}
+
+// -------------------------------------------------------------------------------------- the loop's
+
+Node::Node(NodeOptions options, std::optional<RingState> ring, Storage& storage, Random random,
+           Now now)
+    : parts_(std::make_unique<Parts>(std::move(options), std::move(ring), storage, random, now)) {}
+
+Node::~Node() = default;
+
+void Node::on_load(const LoadSample& sample) { parts_->desk.load = sample; }
+
+void Node::tick(Now now) {
+    Parts& parts = *parts_;
+    parts.desk.now = now;
+    parts.coordinator.tick();
+    parts.liveness.tick();
+    parts.members.tick();
+    parts.handback.tick();
+    parts.exchange.tick();
+    parts.follow_ring();
+}
+
+Instant Node::wake_at() const {
+    const Parts& parts = *parts_;
+    return std::min({parts.coordinator.wake_at(), parts.liveness.wake_at(), parts.members.wake_at(),
+                     parts.handback.wake_at(), parts.exchange.wake_at()});
+}
+
+Outbox& Node::outbox() { return parts_->desk.outbox; }
+
+wire::PeerEnvelope Node::envelope() const {
+    const Desk& desk = parts_->desk;
+    wire::PeerEnvelope envelope;
+    if (!desk.cluster.is_none()) envelope.cluster = Bytes(desk.cluster.bytes());
+    envelope.from = Bytes(desk.self().bytes());
+    envelope.peer_address = desk.options.self.peer_address;
+    envelope.run = desk.run;
+    envelope.ring = desk.routes.number();
+    envelope.fingerprint = desk.routes.fingerprint();
+    return envelope;
+}
+
+void Node::commit_failed(const Error& error) {
+    Parts& parts = *parts_;
+    Outbox& outbox = parts.desk.outbox;
+    parts.desk.counters.add("storage.failed_commits");
+    outbox.log.push_back({Severity::error, "a commit failed and was undone: " + error.message});
+    Error told{error.code, "the write could not be stored: " + error.message,
+               parts.desk.options.self.name, Applied::maybe};
+    for (Outbox::ToClient& to : outbox.clients)
+        if (to.after_write) to.reply.body = wire::to_reply(told);
+
+    // What peers were to be told of this step is not true any more: replies become refusals, and
+    // states that were to be copied are not stored here, so they do not leave either.
+    std::erase_if(outbox.peers, [&](Outbox::ToPeer& to) {
+        if (auto* write = std::get_if<wire::WriteReply>(&to.message)) {
+            if (write->status == wire::PeerStatusCode::ok)
+                write->status = error.code == Code::storage_full ? wire::PeerStatusCode::full
+                                                                 : wire::PeerStatusCode::storage;
+        } else if (auto* read = std::get_if<wire::ReadReply>(&to.message)) {
+            *read = {read->id, wire::PeerStatusCode::storage, {}};
+        } else if (auto* forward = std::get_if<wire::ForwardReply>(&to.message)) {
+            const wire::ErrorReply reply = wire::to_reply(told);
+            if (forward->code == 0)
+                *forward = {
+                    forward->id, reply.code, {}, wire::encode_body(wire::ClientReply(reply))};
+        } else {
+            return std::holds_alternative<wire::WriteRequest>(to.message) ||
+                   std::holds_alternative<wire::ExchangeReply>(to.message);
+        }
+        return false;
+    });
+    // Dots minted in this step are gone from the records: nothing of this run may count on.
+    parts.desk.run = parts.desk.random.bits();
+    parts.report(parts.objects.count_hints());
+}
+
+const RingState* Node::ring() const { return parts_->members.ring(); }
+
+std::size_t Node::in_progress() const { return parts_->coordinator.in_progress(); }
+
+}  // namespace dynamo
