@@ -8,12 +8,12 @@ namespace dynamo {
 namespace {
 
 constexpr std::uint64_t largest = 1ULL << 40;
-constexpr std::uint64_t linear = 128;  // one bucket a value below this
-constexpr int half_bits = 6;           // 64 buckets for each later power of two
+constexpr int half_bits = 7;           // 128 buckets for each power of two
+constexpr std::uint64_t linear = 256;  // one bucket a value below this, the first such power
 
 std::size_t bucket_of(std::uint64_t value) {
     if (value < linear) return value;
-    const int power = std::bit_width(value) - 1;
+    const int power = static_cast<int>(std::bit_width(value)) - 1;
     const std::uint64_t within = (value >> (power - half_bits)) - (1U << half_bits);
     return linear + static_cast<std::size_t>(power - half_bits - 1) * (1U << half_bits) + within;
 }

@@ -1,7 +1,7 @@
 // A log-linear histogram: every recorded value is known within 1 %, in constant space.
 //
-//     value  0..127        one bucket each
-//     2^k .. 2^(k+1)-1     64 equal buckets
+//     value  0..255        one bucket each
+//     2^k .. 2^(k+1)-1     128 equal buckets
 //
 // Shape:   whole numbers from 0 to 2^40; larger ones count as 2^40
 // Threads: one owner
