@@ -1,0 +1,244 @@
+#include "daemon/storage/bdb.h"
+
+#include <db_cxx.h>
+#include <sys/stat.h>
+
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "daemon/storage/bdb_checkpoint.h"
+#include "daemon/storage/bdb_environment.h"
+#include "daemon/storage/bdb_error.h"
+#include "daemon/storage/bdb_tables.h"
+#include "daemon/storage/files.h"
+#include "daemon/storage/high_water.h"
+
+namespace dynamo {
+namespace {
+
+// What most rows fit into at the first try; a larger one is asked for again with its size.
+constexpr std::size_t usual_value_bytes = 64u << 10;
+
+class BdbStorage final : public Storage {
+  public:
+    explicit BdbStorage(std::unique_ptr<BdbEnvironment> environment)
+        : environment_(std::move(environment)), tables_(*environment_) {}
+    BdbStorage(const BdbStorage&) = delete;
+    BdbStorage& operator=(const BdbStorage&) = delete;
+    ~BdbStorage() override;
+
+    /// Compares what recovery found with the high-water mark; the helper runs after that.
+    [[nodiscard]] Result<void> start();
+
+    [[nodiscard]] Result<std::optional<Bytes>> get(Table table, BytesView key) override;
+    [[nodiscard]] Result<void> put(Table table, BytesView key, BytesView value) override;
+    [[nodiscard]] Result<void> erase(Table table, BytesView key) override;
+    [[nodiscard]] Result<void> scan(Table table, BytesView first, const Visit& visit) override;
+    [[nodiscard]] Result<void> drop(Table table) override;
+    [[nodiscard]] Result<void> commit(Durability durability) override;
+    void rollback() override;
+    [[nodiscard]] Result<Usage> usage() override;
+
+  private:
+    [[nodiscard]] Result<void> begin();
+    [[nodiscard]] std::unexpected<Error> poison(Error error);
+    [[nodiscard]] Error error(int code, std::string_view doing, Table table) const;
+
+    std::unique_ptr<BdbEnvironment> environment_;
+    BdbTables tables_;
+    std::unique_ptr<HighWater> high_water_;
+    std::optional<BdbCheckpoint> checkpoint_;
+    std::uint64_t commits_ = 0;
+    DbTxn* transaction_ = nullptr;  // from the first write after a commit
+    std::optional<Error> poison_;   // why the present transaction cannot be committed
+    Bytes value_ = Bytes(usual_value_bytes, '\0');
+};
+
+Dbt dbt_of(BytesView bytes) {
+    // The library takes what it only reads through a pointer to non-const.
+    return {const_cast<char*>(bytes.data()), static_cast<u_int32_t>(bytes.size())};
+}
+
+BytesView view_of(const Dbt& dbt) {
+    return {static_cast<const char*>(dbt.get_data()), dbt.get_size()};
+}
+
+Result<void> BdbStorage::start() {
+    if (auto opened = tables_.open(); !opened) return opened;
+    commits_ = tables_.commits();
+    const std::string& place = environment_->place();
+    auto mark = HighWater::open(environment_->options().directory / "high-water", boot_name());
+    if (!mark) return std::unexpected(mark.error());
+    const std::uint64_t least = (*mark)->must_reach();
+    if (commits_ < least)
+        return fail(Code::corrupt, "data was lost: the log in " + place + " ends at commit " +
+                                       std::to_string(commits_) + ", but commit " +
+                                       std::to_string(least) + " was promised; " +
+                                       bdb_damage_advice(place) + ", or put a whole copy " +
+                                       "of it back, or remove " + place +
+                                       "/high-water to go on with what is left");
+    if (auto begun = (*mark)->begin(commits_); !begun) return begun;
+    high_water_ = std::move(*mark);
+    checkpoint_.emplace(*environment_, *high_water_);
+    checkpoint_->note(commits_);
+    checkpoint_->start();
+    return {};
+}
+
+BdbStorage::~BdbStorage() {
+    rollback();
+    if (!checkpoint_) return;
+    checkpoint_->stop();
+    if (const auto taken = checkpoint_->checkpoint(); !taken)
+        environment_->notice(StorageNotice::warning, taken.error().message);
+}
+
+Error BdbStorage::error(int code, std::string_view doing, Table table) const {
+    return environment_->error(code, std::string(doing) + " " + tables_.file_of(table));
+}
+
+std::unexpected<Error> BdbStorage::poison(Error error) {
+    if (!poison_) poison_ = error;
+    return std::unexpected(std::move(error));
+}
+
+Result<std::optional<Bytes>> BdbStorage::get(Table table, BytesView key) {
+    const auto db = tables_.to_read(table);
+    if (!db) return std::unexpected(db.error());
+    if (*db == nullptr) return std::nullopt;
+    Dbt key_dbt = dbt_of(key);
+    Dbt value;
+    value.set_flags(DB_DBT_USERMEM);
+    for (;;) {
+        value.set_data(value_.data());
+        value.set_ulen(static_cast<u_int32_t>(value_.size()));
+        const int code = (*db)->get(transaction_, &key_dbt, &value, 0);
+        if (code == 0) return Bytes(view_of(value));
+        if (code == DB_NOTFOUND) return std::nullopt;
+        if (code != DB_BUFFER_SMALL) return std::unexpected(error(code, "read", table));
+        value_.resize(value.get_size());
+    }
+}
+
+Result<void> BdbStorage::begin() {
+    if (poison_) return std::unexpected(*poison_);
+    if (transaction_ != nullptr) return {};
+    if (const int code = environment_->handle().txn_begin(nullptr, &transaction_, 0)) {
+        transaction_ = nullptr;
+        return poison(environment_->error(code, "begin a transaction"));
+    }
+    return {};
+}
+
+Result<void> BdbStorage::put(Table table, BytesView key, BytesView value) {
+    if (auto fits = check_row(key, value); !fits) return fits;
+    if (auto begun = begin(); !begun) return begun;
+    const auto db = tables_.to_write(transaction_, table);
+    if (!db) return poison(db.error());
+    Dbt key_dbt = dbt_of(key);
+    Dbt value_dbt = dbt_of(value);
+    if (const int code = (*db)->put(transaction_, &key_dbt, &value_dbt, 0))
+        return poison(error(code, "write to", table));
+    return {};
+}
+
+Result<void> BdbStorage::erase(Table table, BytesView key) {
+    if (auto begun = begin(); !begun) return begun;
+    const auto db = tables_.to_read(table);
+    if (!db) return poison(db.error());
+    if (*db == nullptr) return {};
+    Dbt key_dbt = dbt_of(key);
+    const int code = (*db)->del(transaction_, &key_dbt, 0);
+    if (code != 0 && code != DB_NOTFOUND) return poison(error(code, "erase from", table));
+    return {};
+}
+
+Result<void> BdbStorage::scan(Table table, BytesView first, const Visit& visit) {
+    const auto db = tables_.to_read(table);
+    if (!db) return std::unexpected(db.error());
+    if (*db == nullptr) return {};
+    Dbc* cursor = nullptr;
+    if (const int code = (*db)->cursor(transaction_, &cursor, 0))
+        return std::unexpected(error(code, "scan", table));
+    Dbt key = dbt_of(first);
+    Dbt value;
+    int code = cursor->get(&key, &value, first.empty() ? DB_FIRST : DB_SET_RANGE);
+    while (code == 0 && visit(view_of(key), view_of(value)))
+        code = cursor->get(&key, &value, DB_NEXT);
+    (void)cursor->close();
+    if (code != 0 && code != DB_NOTFOUND) return std::unexpected(error(code, "scan", table));
+    return {};
+}
+
+Result<void> BdbStorage::drop(Table table) {
+    if (auto begun = begin(); !begun) return begun;
+    if (auto dropped = tables_.drop(transaction_, table); !dropped) return poison(dropped.error());
+    return {};
+}
+
+Result<void> BdbStorage::commit(Durability durability) {
+    if (poison_) {
+        Error error = *poison_;
+        rollback();
+        return std::unexpected(std::move(error));
+    }
+    if (transaction_ == nullptr) return {};
+    const std::uint64_t number = commits_ + 1;
+    if (auto counted = tables_.set_commits(transaction_, number); !counted) {
+        rollback();
+        return counted;
+    }
+    const u_int32_t flags =
+        durability == Durability::sync ? u_int32_t{DB_TXN_SYNC} : u_int32_t{DB_TXN_WRITE_NOSYNC};
+    // Good or not, the library is done with the transaction after this; not good means undone.
+    if (const int code = std::exchange(transaction_, nullptr)->commit(flags)) {
+        tables_.rolled_back();
+        return std::unexpected(environment_->error(code, "commit"));
+    }
+    commits_ = number;
+    (void)high_water_->note(number, durability);
+    checkpoint_->note(number);
+    tables_.committed();
+    return {};
+}
+
+void BdbStorage::rollback() {
+    poison_.reset();
+    if (transaction_ == nullptr) return;
+    if (const int code = std::exchange(transaction_, nullptr)->abort())
+        environment_->notice(StorageNotice::error,
+                             environment_->error(code, "undo a transaction").message);
+    tables_.rolled_back();
+}
+
+Result<Usage> BdbStorage::usage() {
+    const auto& directory = environment_->options().directory;
+    const auto free = free_bytes_at(directory);
+    if (!free) return std::unexpected(free.error());
+    Usage usage{0, *free};
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
+        struct stat status{};
+        // A log file may go between the listing and the look.
+        if (::stat(entry.path().c_str(), &status) == 0)
+            usage.stored_bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
+    }
+    if (failed) return std::unexpected(system_error("list", directory, failed.value()));
+    return usage;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Storage>> open_bdb(const StorageOptions& options) {
+    auto environment = BdbEnvironment::open(options);
+    if (!environment) return std::unexpected(environment.error());
+    auto storage = std::make_unique<BdbStorage>(std::move(*environment));
+    if (auto started = storage->start(); !started) return std::unexpected(started.error());
+    return storage;
+}
+
+}  // namespace dynamo

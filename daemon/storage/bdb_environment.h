@@ -1,0 +1,49 @@
+// The Berkeley DB environment of one directory: opened through recovery, its voice, its end.
+//
+// Threads: opened and closed by the owner; the handle is free-threaded
+// Errors:  as open.h
+#pragma once
+
+#include <db_cxx.h>
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "daemon/storage/options.h"
+#include "dynamo/error.h"
+
+namespace dynamo {
+
+class BdbEnvironment {
+  public:
+    /// Recovers, giving the ballast up when the disk is too full for that.
+    [[nodiscard]] static Result<std::unique_ptr<BdbEnvironment>> open(
+        const StorageOptions& options);
+    BdbEnvironment(const BdbEnvironment&) = delete;
+    BdbEnvironment& operator=(const BdbEnvironment&) = delete;
+    /// Every table must be closed by then.
+    ~BdbEnvironment();
+
+    [[nodiscard]] DbEnv& handle() { return *handle_; }
+    [[nodiscard]] const StorageOptions& options() const { return options_; }
+    /// The directory, as messages name it.
+    [[nodiscard]] const std::string& place() const { return place_; }
+    /// The error for a return code of the library.
+    [[nodiscard]] Error error(int code, std::string_view doing) const;
+    /// Passes a line on to the daemon's log. From any thread.
+    void notice(StorageNotice notice, std::string text);
+
+  private:
+    explicit BdbEnvironment(const StorageOptions& options);
+    [[nodiscard]] int configure();
+    [[nodiscard]] int recover();
+    void make_handle();
+
+    StorageOptions options_;
+    std::string place_;
+    std::mutex notice_lock_;
+    std::unique_ptr<DbEnv> handle_;
+};
+
+}  // namespace dynamo

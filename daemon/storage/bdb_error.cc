@@ -1,0 +1,60 @@
+#include "daemon/storage/bdb_error.h"
+
+#include <db_cxx.h>
+
+#include <cerrno>
+
+namespace dynamo {
+namespace {
+
+Code code_of(int number) {
+    switch (number) {
+        case ENOSPC:
+        case EDQUOT:
+            return Code::storage_full;
+        case DB_RUNRECOVERY:  // the environment met damage and refuses everything from then on
+        case DB_CHKSUM_FAIL:
+        case DB_PAGE_NOTFOUND:
+        case DB_VERIFY_BAD:
+        case DB_LOG_VERIFY_BAD:
+            return Code::corrupt;
+        case DB_VERSION_MISMATCH:
+        case DB_OLD_VERSION:
+            return Code::refused;
+        default:
+            return Code::storage;
+    }
+}
+
+std::string advice_for(Code code, int number, const std::string& place) {
+    switch (code) {
+        case Code::storage_full:
+            return "; make room on that disk and writes go on";
+        case Code::corrupt:
+            return "; restart the daemon once, which recovers; if it fails again, " +
+                   bdb_damage_advice(place);
+        case Code::refused:
+            return "; the files were made by another release of Berkeley DB";
+        default:
+            break;
+    }
+    if (number == EMFILE || number == ENFILE)
+        return "; raise the limit of open files: every partition takes one";
+    if (number == ENOMEM) return "; give the daemon more memory or a smaller cache";
+    return "";
+}
+
+}  // namespace
+
+Error bdb_error(int code, std::string_view doing, const std::string& place) {
+    const Code meaning = code_of(code);
+    return {meaning, "cannot " + std::string(doing) + " in " + place + ": " +
+                         DbEnv::strerror(code) + advice_for(meaning, code, place)};
+}
+
+std::string bdb_damage_advice(const std::string& place) {
+    return "move " + place +
+           " aside and start the daemon without it: the other replicas send the data again";
+}
+
+}  // namespace dynamo

@@ -1,0 +1,19 @@
+// What the library's return codes mean here, and what an operator can do about each.
+//
+// Threads: any
+#pragma once
+
+#include <string>
+
+#include "dynamo/error.h"
+
+namespace dynamo {
+
+/// The error for `code`, met while `doing` ("get from objects-0003.db"). `place` is the
+/// environment's directory.
+[[nodiscard]] Error bdb_error(int code, std::string_view doing, const std::string& place);
+
+/// What to do about an environment that lost data or is damaged; ends a message.
+[[nodiscard]] std::string bdb_damage_advice(const std::string& place);
+
+}  // namespace dynamo

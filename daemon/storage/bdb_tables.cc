@@ -1,0 +1,257 @@
+#include "daemon/storage/bdb_tables.h"
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <system_error>
+
+#include "daemon/storage/bdb_error.h"
+
+namespace dynamo {
+namespace {
+
+constexpr std::string_view catalog_file = "catalog.db";
+constexpr std::string_view commits_row = "commits";
+constexpr std::string_view objects_prefix = "objects-";
+
+std::string name_of(Table table) {
+    if (table.kind == Table::Kind::hints) return "hints";
+    std::array<char, 24> text{};
+    (void)std::snprintf(text.data(), text.size(), "objects-%04u", unsigned{table.partition});
+    return text.data();
+}
+
+std::string file_name(Table table, std::uint32_t generation) {
+    const std::string name = name_of(table);
+    return generation == 0 ? name + ".db" : name + "." + std::to_string(generation) + ".db";
+}
+
+template <typename Number>
+std::optional<Number> number_from(BytesView text) {
+    Number number{};
+    const auto end = text.data() + text.size();
+    const auto [stop, failed] = std::from_chars(text.data(), end, number);
+    if (failed != std::errc() || stop != end) return std::nullopt;
+    return number;
+}
+
+std::optional<Table> table_named(BytesView name) {
+    if (name == "hints") return Table::hints();
+    if (!name.starts_with(objects_prefix)) return std::nullopt;
+    const auto partition = number_from<std::uint16_t>(name.substr(objects_prefix.size()));
+    if (!partition) return std::nullopt;
+    return Table::objects(*partition);
+}
+
+std::size_t index_of(Table table) {
+    return table.kind == Table::Kind::hints ? 0 : std::size_t{table.partition} + 1;
+}
+
+Dbt dbt_of(BytesView bytes) {
+    // The library takes what it only reads through a pointer to non-const.
+    return {const_cast<char*>(bytes.data()), static_cast<u_int32_t>(bytes.size())};
+}
+
+BytesView view_of(const Dbt& dbt) {
+    return {static_cast<const char*>(dbt.get_data()), dbt.get_size()};
+}
+
+}  // namespace
+
+void BdbTables::CloseDb::operator()(Db* db) const {
+    // Nothing is written here: the log has it, and checkpoints write it.
+    (void)db->close(DB_NOSYNC);
+    delete db;
+}
+
+BdbTables::BdbTables(BdbEnvironment& environment) : environment_(environment) {
+    files_.resize(std::size_t{environment.options().partitions} + 1);
+}
+
+Result<void> BdbTables::open() {
+    auto catalog = open_file(std::string(catalog_file), true);
+    if (!catalog) return std::unexpected(catalog.error());
+    catalog_ = std::move(*catalog);
+    if (auto read = read_catalog(); !read) return read;
+    // Without a single commit there is nothing to tell a leftover from a table whose catalog was
+    // lost, and nothing to gain.
+    if (commits_ > 0) remove_leftovers();
+    return {};
+}
+
+Result<void> BdbTables::read_catalog() {
+    Dbc* cursor = nullptr;
+    if (const int code = catalog_->cursor(nullptr, &cursor, 0))
+        return std::unexpected(environment_.error(code, "read the catalog"));
+    Result<void> result;
+    Dbt name;
+    Dbt value;
+    int code = 0;
+    while (result && (code = cursor->get(&name, &value, DB_NEXT)) == 0)
+        result = read_row(view_of(name), view_of(value));
+    (void)cursor->close();
+    if (code != 0 && code != DB_NOTFOUND)
+        return std::unexpected(environment_.error(code, "read the catalog"));
+    return result;
+}
+
+Result<void> BdbTables::read_row(BytesView name, BytesView value) {
+    if (name == commits_row) {
+        if (const auto commits = number_from<std::uint64_t>(value)) {
+            commits_ = *commits;
+            return {};
+        }
+    } else if (const auto table = table_named(name)) {
+        if (const auto generation = number_from<std::uint32_t>(value)) {
+            file(*table).generation = *generation;
+            file(*table).listed = true;
+            return {};
+        }
+    }
+    return fail(Code::corrupt, "the catalog in " + environment_.place() + " has a row '" +
+                                   std::string(name) + "' that means nothing; " +
+                                   bdb_damage_advice(environment_.place()));
+}
+
+void BdbTables::remove_leftovers() {
+    std::set<std::string> kept = {std::string(catalog_file)};
+    for (std::size_t index = 0; index < files_.size(); ++index) {
+        const Table table =
+            index == 0 ? Table::hints() : Table::objects(static_cast<std::uint16_t>(index - 1));
+        if (files_[index].listed) kept.insert(file_name(table, files_[index].generation));
+    }
+    std::vector<std::string> leftovers;
+    std::error_code failed;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(environment_.options().directory, failed)) {
+        const std::string name = entry.path().filename().string();
+        if (!name.ends_with(".db") || kept.contains(name)) continue;
+        if (table_named(name.substr(0, name.find('.')))) leftovers.push_back(name);
+    }
+    for (const std::string& name : leftovers) remove_file(name);
+}
+
+void BdbTables::remove_file(const std::string& name) {
+    const int code = environment_.handle().dbremove(nullptr, name.c_str(), nullptr, DB_AUTO_COMMIT);
+    if (code != 0 && code != ENOENT)
+        environment_.notice(StorageNotice::warning,
+                            environment_.error(code, "remove " + name).message);
+}
+
+Result<void> BdbTables::set_commits(DbTxn* transaction, std::uint64_t commits) {
+    std::array<char, 24> text{};
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), commits).ptr;
+    Dbt name = dbt_of(commits_row);
+    Dbt value = dbt_of({text.data(), static_cast<std::size_t>(end - text.data())});
+    if (const int code = catalog_->put(transaction, &name, &value, 0))
+        return std::unexpected(environment_.error(code, "count a commit"));
+    return {};
+}
+
+BdbTables::File& BdbTables::file(Table table) {
+    const std::size_t index = index_of(table);
+    if (index >= files_.size()) files_.resize(index + 1);
+    return files_[index];
+}
+
+std::string BdbTables::file_of(Table table) const {
+    const std::size_t index = index_of(table);
+    return file_name(table, index < files_.size() ? files_[index].generation : 0);
+}
+
+Result<BdbTables::DbHandle> BdbTables::open_file(const std::string& name, bool create) {
+    DbHandle db(new Db(&environment_.handle(), 0));
+    int code = 0;
+    if (create) code = db->set_flags(DB_CHKSUM);
+    if (code == 0 && create) code = db->set_pagesize(environment_.options().page_bytes);
+    const u_int32_t flags = DB_AUTO_COMMIT | DB_THREAD | (create ? u_int32_t{DB_CREATE} : 0);
+    if (code == 0) code = db->open(nullptr, name.c_str(), nullptr, DB_BTREE, flags, 0600);
+    if (code == 0) return db;
+    Error error = environment_.error(code, "open " + name);
+    // A damaged first page is no file of the library's any more, and a missing file held rows.
+    if (code == EINVAL || code == ENOENT) {
+        error.code = Code::corrupt;
+        error.message += "; " + bdb_damage_advice(environment_.place());
+    }
+    return std::unexpected(std::move(error));
+}
+
+Result<void> BdbTables::open_handle(Table table, File& file) {
+    auto handle = open_file(file_name(table, file.generation), !file.listed);
+    if (!handle) return std::unexpected(handle.error());
+    file.handle = std::move(*handle);
+    return {};
+}
+
+Result<Db*> BdbTables::to_read(Table table) {
+    const std::size_t index = index_of(table);
+    if (index >= files_.size() || !files_[index].listed) return nullptr;
+    File& found = files_[index];
+    if (!found.handle)
+        if (auto opened = open_handle(table, found); !opened)
+            return std::unexpected(opened.error());
+    return found.handle.get();
+}
+
+Result<Db*> BdbTables::to_write(DbTxn* transaction, Table table) {
+    File& found = file(table);
+    if (!found.handle)
+        if (auto opened = open_handle(table, found); !opened)
+            return std::unexpected(opened.error());
+    if (!found.listed) {
+        const std::string name = name_of(table);
+        const std::string generation = std::to_string(found.generation);
+        Dbt key = dbt_of(name);
+        Dbt value = dbt_of(generation);
+        if (const int code = catalog_->put(transaction, &key, &value, 0))
+            return std::unexpected(environment_.error(code, "list " + name));
+        found.listed = true;
+        changes_.push_back({.table = table, .dropped = false});
+    }
+    return found.handle.get();
+}
+
+Result<void> BdbTables::drop(DbTxn* transaction, Table table) {
+    File& found = file(table);
+    if (!found.listed) return {};
+    const std::string name = name_of(table);
+    Dbt key = dbt_of(name);
+    if (const int code = catalog_->del(transaction, &key, 0))
+        return std::unexpected(environment_.error(code, "drop " + name));
+    const std::uint32_t next = found.generation + 1;
+    changes_.push_back({.table = table, .dropped = true, .before = std::move(found)});
+    found = File{.generation = next};
+    return {};
+}
+
+void BdbTables::committed() {
+    for (Change& change : changes_) {
+        if (!change.dropped) continue;
+        change.before.handle.reset();
+        remove_file(file_name(change.table, change.before.generation));
+    }
+    changes_.clear();
+}
+
+void BdbTables::rolled_back() {
+    for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
+        File& present = file(change->table);
+        if (!change->dropped) {
+            // The file stays, empty and open, for the next write.
+            present.listed = false;
+            continue;
+        }
+        if (present.handle) {
+            present.handle.reset();
+            remove_file(file_name(change->table, present.generation));
+        }
+        present = std::move(change->before);
+    }
+    changes_.clear();
+}
+
+}  // namespace dynamo

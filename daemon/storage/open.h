@@ -1,0 +1,19 @@
+// Opens a storage engine by its name.
+//
+// Threads: any; what it returns has one owner
+// Errors:  bad_request (no such engine, an option out of its range), refused (a newer format, files
+//          of somebody else), storage_full, corrupt (the message says what an operator can do),
+//          storage (everything else, with the path and the system's words)
+#pragma once
+
+#include <memory>
+
+#include "daemon/storage/options.h"
+#include "daemon/storage/storage.h"
+
+namespace dynamo {
+
+/// Recovers what the last process left, and returns when every committed row can be read.
+[[nodiscard]] Result<std::unique_ptr<Storage>> open_storage(const StorageOptions& options);
+
+}  // namespace dynamo
