@@ -1,0 +1,136 @@
+#include "libdynamo/client/parts.h"
+
+#include <utility>
+
+namespace dynamo {
+
+namespace {
+
+// Octets of values and keys that go into one frame: large enough to amortise a frame, small enough
+// that the daemon starts on the first requests while the rest is still on its way.
+constexpr std::size_t frame_bytes = 1u << 20;
+// What a request's encoding adds to its key, value and context, generously.
+constexpr std::size_t request_overhead = 1024;
+
+Instant now() {
+    const auto since = std::chrono::steady_clock::now().time_since_epoch();
+    return Instant{std::chrono::duration_cast<Duration>(since)};
+}
+
+}  // namespace
+
+std::size_t bytes_of(const wire::ClientRequest& request) {
+    return std::visit(
+        [](const auto& body) {
+            std::size_t size = request_overhead;
+            if constexpr (requires { body.key; }) size += body.key.size();
+            if constexpr (requires { body.value; }) size += body.value.size();
+            if constexpr (requires { body.context; }) size += body.context.size();
+            return size;
+        },
+        request);
+}
+
+void Client::Parts::submit(wire::ClientRequest request, Done done) {
+    callers.emplace(session.submit(std::move(request), now()), std::move(done));
+}
+
+void Client::Parts::refuse(Error error, Done done) {
+    ready.emplace_back(std::move(done), Completion{0, std::unexpected(std::move(error)), {}});
+}
+
+Session::Completion Client::Parts::ask(wire::ClientRequest request, const std::string& address) {
+    std::optional<Completion> answer;
+    const auto ticket = address.empty() ? session.submit(std::move(request), now())
+                                        : session.submit_to(address, std::move(request), now());
+    callers.emplace(ticket, [&answer](Completion completion) { answer = std::move(completion); });
+    while (!answer) poll(std::chrono::hours(1));
+    return std::move(*answer);
+}
+
+void Client::Parts::poll(Duration wait) {
+    flush();
+    const Instant before = now();
+    const Instant until = std::min(before + wait, session.wake_at());
+    std::vector<Channel::Event> events;
+    channel.wait(ready.empty() ? std::max(until - before, Duration{0}) : Duration{0}, events);
+    const Instant after = now();
+    for (auto& event : events) handle(event, after);
+    session.tick(after);
+    flush();
+    deliver();
+    // What the callbacks have submitted need not wait for the next poll.
+    flush();
+}
+
+void Client::Parts::handle(Channel::Event& event, Instant when) {
+    using Kind = Channel::Event::Kind;
+    switch (event.kind) {
+        case Kind::connected:
+            return session.on_connected(event.endpoint, when);
+        case Kind::refused:
+            return session.on_refused(event.endpoint, event.text, when);
+        case Kind::closed:
+            return session.on_closed(event.endpoint, event.text, {}, when);
+        case Kind::message:
+            break;
+    }
+    const auto op_of = [&](std::uint64_t id) { return session.op_of(event.endpoint, id); };
+    auto replies = wire::decode_replies(event.frames.header, event.frames.body, op_of);
+    if (!replies) {
+        // Whose answer it was is not known, so nothing from this connection can be trusted.
+        channel.close(event.endpoint);
+        return session.on_closed(
+            event.endpoint, "sent a malformed reply (" + replies.error().message + ")", {}, when);
+    }
+    for (auto& reply : *replies) session.on_reply(event.endpoint, std::move(reply), when);
+}
+
+void Client::Parts::flush() {
+    for (;;) {
+        auto outbox = std::exchange(session.outbox(), {});
+        for (auto& completion : outbox.completions)
+            if (auto caller = callers.extract(completion.ticket))
+                ready.emplace_back(std::move(caller.mapped()), std::move(completion));
+        if (outbox.closes.empty() && outbox.connects.empty() && outbox.sends.empty()) return;
+        for (const auto endpoint : outbox.closes) channel.close(endpoint);
+        for (const auto endpoint : outbox.connects)
+            channel.connect(endpoint, session.address_of(endpoint));
+        send_all(std::move(outbox.sends));
+    }
+}
+
+void Client::Parts::send_all(std::vector<Session::Send> sends) {
+    std::map<EndpointIndex, std::vector<wire::Request>> by_endpoint;
+    for (auto& send : sends) by_endpoint[send.endpoint].push_back(std::move(send.request));
+    for (auto& [endpoint, requests] : by_endpoint) {
+        std::vector<std::uint64_t> unsent;
+        for (std::size_t first = 0; first < requests.size();) {
+            std::vector<wire::Request> batch;
+            std::size_t bytes = 0;
+            std::size_t next = first;
+            for (; next < requests.size() && batch.size() < wire::max_batch; ++next) {
+                bytes += bytes_of(requests[next].body);
+                if (!batch.empty() && bytes > frame_bytes) break;
+                batch.push_back(std::move(requests[next]));
+            }
+            if (!unsent.empty() || !channel.send(endpoint, wire::encode_requests(batch)))
+                for (const auto& request : batch) unsent.push_back(request.id);
+            first = next;
+        }
+        if (unsent.empty()) continue;
+        channel.close(endpoint);
+        session.on_closed(endpoint, "closed the connection", unsent, now());
+    }
+}
+
+void Client::Parts::deliver() {
+    // A callback may poll again, which delivers from the same queue.
+    while (!ready.empty()) {
+        auto [done, completion] = std::move(ready.front());
+        ready.pop_front();
+        done(std::move(completion));
+    }
+}
+
+}  // namespace dynamo

@@ -1,0 +1,57 @@
+// What a Client is made of: the session, the channel, and the callers that wait.
+//
+// Threads: one owner
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <unordered_map>
+
+#include "dynamo/client.h"
+#include "libdynamo/client/channel.h"
+#include "libdynamo/client/session.h"
+
+namespace dynamo {
+
+struct Client::Parts {
+    using Completion = Session::Completion;
+    using Done = std::function<void(Completion)>;
+
+    /// `options` are checked, and its seeds canonical.
+    explicit Parts(ClientOptions options) : program(options.program), session(std::move(options)) {}
+
+    void submit(wire::ClientRequest request, Done done);
+    /// Completes at the next poll, without a request.
+    void refuse(Error error, Done done);
+    void poll(Duration wait);
+    [[nodiscard]] std::size_t in_flight() const { return session.in_flight() + ready.size(); }
+
+    /// Blocks until the answer; at exactly `address`, or anywhere when it is empty.
+    [[nodiscard]] Completion ask(wire::ClientRequest request, const std::string& address = {});
+
+    void flush();
+    void send_all(std::vector<Session::Send> sends);
+    void handle(Channel::Event& event, Instant now);
+    void deliver();
+
+    std::string program;  ///< named to daemons
+    Session session;
+    Channel channel;
+    std::unordered_map<Session::Ticket, Done> callers;
+    std::deque<std::pair<Done, Completion>> ready;  ///< to be told at the end of a poll
+};
+
+/// Octets that a request adds to a frame: an upper bound.
+[[nodiscard]] std::size_t bytes_of(const wire::ClientRequest& request);
+
+/// The one kind of reply that a request expects, or the error that came instead.
+template <typename Reply>
+[[nodiscard]] Result<Reply> reply_as(Session::Completion&& completion) {
+    if (!completion.result) return std::unexpected(std::move(completion.result.error()));
+    if (auto* reply = std::get_if<Reply>(&*completion.result)) return std::move(*reply);
+    return std::unexpected(Error{Code::internal,
+                                 completion.address + " answered with another kind of reply",
+                                 completion.address, Applied::maybe});
+}
+
+}  // namespace dynamo

@@ -1,0 +1,188 @@
+#include "libdynamo/client/ring_view.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+
+namespace {
+
+std::string hex_of(const Sha256& hash) {
+    return to_hex({reinterpret_cast<const char*>(hash.data()), hash.size()});
+}
+
+/// Partition copies that each member of an epoch holds, by its index.
+std::vector<unsigned> loads_of(const Epoch& epoch) {
+    std::vector<unsigned> loads(epoch.members.size(), 0);
+    for (const auto index : epoch.table)
+        if (index != Epoch::nobody) ++loads[index];
+    return loads;
+}
+
+/// Fills the part of a view that one epoch decides.
+void show_epoch(const Epoch& epoch, RingView& view) {
+    view.number = epoch.number;
+    view.digest = hex_of(wire::digest_of(epoch));
+    view.copies = epoch.copies;
+    view.partitions = epoch.partitions;
+
+    std::vector<std::size_t> by_name(epoch.members.size());
+    for (std::size_t i = 0; i < by_name.size(); ++i) by_name[i] = i;
+    std::ranges::sort(by_name, {}, [&epoch](std::size_t i) {
+        return std::tie(epoch.members[i].name, epoch.members[i].id);
+    });
+    std::vector<unsigned> place_of(by_name.size());
+    view.nodes.clear();
+    for (unsigned place = 0; place < by_name.size(); ++place) {
+        place_of[by_name[place]] = place;
+        view.nodes.push_back(info_of(epoch.members[by_name[place]]));
+    }
+    view.owners.assign(epoch.partitions, {});
+    for (std::size_t slot = 0; slot < epoch.table.size(); ++slot)
+        if (epoch.table[slot] != Epoch::nobody)
+            view.owners[slot / epoch.copies].push_back(place_of[epoch.table[slot]]);
+}
+
+StagedChange change_of(const MemberOp& operation, const Epoch& head) {
+    StagedChange change;
+    change.node = info_of(operation.subject);
+    change.wall_ms = operation.issued.wall_ms;
+    change.note = operation.note;
+    switch (operation.kind) {
+        case MemberOp::Kind::add:
+            change.kind = "add";
+            break;
+        case MemberOp::Kind::set:
+            change.kind = "set";
+            break;
+        case MemberOp::Kind::remove:
+            change.kind = "remove";
+            // A removal carries the id alone; the head knows whose it is.
+            const auto member = std::ranges::find(head.members, operation.subject.id, &Member::id);
+            if (member != head.members.end()) change.node = info_of(*member);
+            break;
+    }
+    return change;
+}
+
+/// A bound on the copies that any assignment as balanced as `after` moves: each node must be given
+/// what it lacks. Nodes of equal weight may trade their loads, which is never worse when the one
+/// that had most keeps most.
+unsigned fewest_moves(const std::map<NodeId, unsigned>& before, const Epoch& after) {
+    std::map<std::uint32_t, std::pair<std::vector<unsigned>, std::vector<unsigned>>> by_weight;
+    const auto loads = loads_of(after);
+    for (std::size_t i = 0; i < after.members.size(); ++i) {
+        auto& [had, gets] = by_weight[after.members[i].weight];
+        const auto found = before.find(after.members[i].id);
+        had.push_back(found == before.end() ? 0 : found->second);
+        gets.push_back(loads[i]);
+    }
+    unsigned moves = 0;
+    for (auto& [weight, loads_of_weight] : by_weight) {
+        auto& [had, gets] = loads_of_weight;
+        std::ranges::sort(had);
+        std::ranges::sort(gets);
+        for (std::size_t i = 0; i < had.size(); ++i)
+            if (gets[i] > had[i]) moves += gets[i] - had[i];
+    }
+    return moves;
+}
+
+bool spans_zones(const RingView& view) {
+    std::set<std::string_view> zones;
+    for (const auto& node : view.nodes) zones.insert(node.zone);
+    return std::ranges::all_of(view.owners, [&](const std::vector<unsigned>& row) {
+        std::set<std::string_view> spanned;
+        for (const auto owner : row) spanned.insert(view.nodes[owner].zone);
+        return spanned.size() == std::min(row.size(), zones.size());
+    });
+}
+
+}  // namespace
+
+NodeInfo info_of(const Member& member) {
+    return {to_hex(member.id.bytes()), member.name,        member.zone, member.weight,
+            member.client_address,     member.peer_address};
+}
+
+RingView view_of(const RingState& state) {
+    RingView view;
+    view.cluster = state.settings.name;
+    view.cluster_id = to_hex(state.cluster.bytes());
+    view.read_quorum = state.settings.read_quorum;
+    view.write_quorum = state.settings.write_quorum;
+    show_epoch(state.head(), view);
+    for (const auto& operation : staged(state))
+        view.staged.push_back(change_of(operation, state.head()));
+    return view;
+}
+
+Plan plan_of(const RingState& state, const Epoch& planned, std::string id) {
+    const Epoch& head = state.head();
+    Plan plan;
+    plan.id = std::move(id);
+    plan.from = head.number;
+    plan.to = planned.number;
+    plan.after = view_of(state);
+    plan.after.staged.clear();
+    show_epoch(planned, plan.after);
+
+    std::map<NodeId, Plan::Row> rows;
+    std::map<NodeId, unsigned> before;
+    const auto loads_before = loads_of(head);
+    for (std::size_t i = 0; i < head.members.size(); ++i) {
+        before[head.members[i].id] = loads_before[i];
+        rows[head.members[i].id] = {info_of(head.members[i]), loads_before[i], 0};
+    }
+    const auto loads_after = loads_of(planned);
+    for (std::size_t i = 0; i < planned.members.size(); ++i) {
+        auto& row = rows[planned.members[i].id];
+        row.node = info_of(planned.members[i]);
+        row.owns_after = loads_after[i];
+        plan.replicas += loads_after[i];
+    }
+    for (auto& [node, row] : rows) plan.rows.push_back(std::move(row));
+    std::ranges::sort(plan.rows, {},
+                      [](const Plan::Row& row) { return std::tie(row.node.name, row.node.id); });
+    plan.moves = static_cast<unsigned>(copies_moved(head, planned));
+    plan.moves_minimum = fewest_moves(before, planned);
+    plan.zones_distinct = spans_zones(plan.after);
+    return plan;
+}
+
+// -------------------------------------------------------------------------- what a view answers
+
+unsigned RingView::partition_of(std::string_view key) const {
+    if (partitions == 0) return 0;
+    return dynamo::partition_of(dynamo::position_of(key), static_cast<std::uint16_t>(partitions));
+}
+
+std::vector<unsigned> RingView::fallbacks(unsigned partition) const {
+    if (partition >= owners.size()) return {};
+    std::vector<bool> seen(nodes.size(), false);
+    for (const auto owner : owners[partition]) seen[owner] = true;
+    std::vector<unsigned> standing_in;
+    const auto take = [&](unsigned node) {
+        if (!seen[node]) standing_in.push_back(node);
+        seen[node] = true;
+    };
+    for (std::size_t step = 1; step < owners.size(); ++step)
+        if (const auto& row = owners[(partition + step) % owners.size()]; !row.empty())
+            take(row.front());
+    // Whoever owns nothing first, in the order of identities: as nodes themselves count (route.h).
+    std::vector<unsigned> rest;
+    for (unsigned node = 0; node < nodes.size(); ++node)
+        if (!seen[node]) rest.push_back(node);
+    std::ranges::sort(rest, {}, [this](unsigned node) { return std::string_view(nodes[node].id); });
+    std::ranges::for_each(rest, take);
+    return standing_in;
+}
+
+std::string RingView::position_of(std::string_view key) {
+    return to_hex(dynamo::position_of(key).bytes());
+}
+
+}  // namespace dynamo
