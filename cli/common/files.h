@@ -1,0 +1,57 @@
+// Reading and writing files as the tools do: all or nothing.
+//
+// Threads: any
+// Errors:  bad_request (exit 2) names the file and what the system said
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dynamo/error.h"
+#include "dynamo/types.h"
+
+namespace dynamo::cli {
+
+/// stdin to its end, at most `most` octets.
+[[nodiscard]] Result<std::string> read_stdin(std::size_t most);
+[[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t most);
+
+/// A new file beside `path`, synced, renamed over it: nobody ever sees half of it. Mode 0600.
+[[nodiscard]] Result<void> write_file(const std::string& path, std::string_view octets);
+/// Gone afterwards, whether or not it was there.
+[[nodiscard]] Result<void> remove_file(const std::string& path);
+
+/// A context that is named by a file or given itself. A file of that name wins.
+struct ContextSource {
+    ContextToken token;
+    bool from_file = false;
+};
+[[nodiscard]] Result<ContextSource> read_context(const std::string& file_or_token);
+[[nodiscard]] Result<void> write_context(const std::string& path, const ContextToken& token);
+
+/// A directory of its own under $TMPDIR, removed with everything in it at the end.
+class ScratchDirectory {
+  public:
+    [[nodiscard]] static Result<ScratchDirectory> make();
+    ScratchDirectory(ScratchDirectory&& other) noexcept;
+    ScratchDirectory& operator=(ScratchDirectory&&) = delete;
+    ~ScratchDirectory();
+    [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+  private:
+    explicit ScratchDirectory(std::filesystem::path path) : path_(std::move(path)) {}
+    std::filesystem::path path_;
+};
+
+/// Writes values as DIRECTORY/1, 2, ... and answers with the names, in order.
+[[nodiscard]] Result<std::vector<std::string>> write_values(
+    const std::filesystem::path& directory, const std::vector<std::string_view>& values);
+
+/// Runs COMMAND with the shell, `arguments` after it as its "$@"; answers with its stdout. It keeps
+/// this process's stdin and stderr. bad_request when it fails.
+[[nodiscard]] Result<std::string> run_command(const std::string& command,
+                                              const std::vector<std::string>& arguments);
+
+}  // namespace dynamo::cli

@@ -1,0 +1,144 @@
+// dyn-del: deletes keys.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "cli/common/batch.h"
+#include "cli/common/options.h"
+#include "cli/common/spec.h"
+#include "cli/common/write_options.h"
+
+namespace dynamo::cli {
+namespace {
+
+class DelTool {
+  public:
+    Spec spec();
+
+  private:
+    void build(App& app);
+    int run();
+    int run_batch();
+    int delete_one(Client& client, const std::string& key);
+
+    CommonOptions common_{"dyn-del"};
+    WriteOptions write_;
+    std::vector<Operand> operands_;
+    bool if_present_ = false;
+};
+
+Spec DelTool::spec() {
+    return {
+        .name = "dyn-del",
+        .brief = "delete keys",
+        .about =
+            "A delete supersedes what it has seen: every sibling that is there, or with "
+            "--context exactly those that were read. A write that it has not seen survives "
+            "it.",
+        .build = [this](App& app) { build(app); },
+        .examples = {{"dyn-del cart:7", "Delete a key."},
+                     {"dyn-del --if-present cart:7 cart:8", "Make sure that keys are gone."},
+                     {"dyn-get -C cart.ctx cart:7 && dyn-del -C cart.ctx cart:7",
+                      "Delete exactly the value that was read."},
+                     {"printf 'cart:7\\ncart:8\\n' | dyn-del --batch -", "Delete many keys."}},
+        .exits = with_failures({{exits::done, "deleted"},
+                                {exits::no, "a key had no value"},
+                                {exits::partial, "some keys of a batch were not deleted"}}),
+    };
+}
+
+void DelTool::build(App& app) {
+    app.operands({.name = "KEY...", .help = "the keys to delete", .least = 0, .most = 1'000'000},
+                 operands_);
+    write_.declare(app);
+    app.flag({.letter = "", .name = "--if-present", .help = "exit 0 for a key that has no value"},
+             if_present_);
+    write_.declare_batch(app,
+                         "delete a list of keys from stdin (-) or a file, one a line. Each failed "
+                         "item is printed as a JSON line",
+                         {"--context", "--print-context"});
+    common_.declare(app, {.formats = {"human", "json", "ndjson"}, .keys = true, .lists = true});
+    app.action([this] { return run(); });
+}
+
+int DelTool::run() {
+    const Reporter reporter = common_.reporter();
+    if (write_.is_batch()) {
+        return run_batch();
+    }
+    if (operands_.empty()) {
+        return reporter.usage(Error{Code::bad_request, "KEY is missing"});
+    }
+    if (operands_.size() > 1 && write_.names_context()) {
+        return reporter.usage(Error{Code::bad_request, "--context goes with one KEY"});
+    }
+    std::vector<std::string> keys;
+    for (const Operand& operand : operands_) {
+        auto key = common_.key_from_text(operand.text);
+        if (!key) {
+            return reporter.error(key.error());
+        }
+        keys.push_back(std::move(*key));
+    }
+    if (const auto loaded = write_.load_context(); !loaded) {
+        return reporter.error(loaded.error());
+    }
+    auto client = common_.open_client();
+    if (!client) {
+        return reporter.error(client.error());
+    }
+    int worst = exits::done;
+    for (const std::string& key : keys) {
+        worst = std::max(worst, delete_one(*client, key));
+    }
+    return worst;
+}
+
+int DelTool::delete_one(Client& client, const std::string& key) {
+    DelOptions options;
+    options.w = write_.w();
+    if (write_.has_context()) {
+        options.mode = PutMode::context;
+        options.context = write_.context();
+    }
+    const auto stored = client.del(key, options);
+    if (!stored) {
+        return common_.reporter().error(stored.error(), key);
+    }
+    const int finished = write_.finish(common_, key, *stored);
+    if (finished == exits::done && !stored->existed && !if_present_) {
+        return common_.reporter().no(fmt::format("{}: no such key", printable(key)));
+    }
+    return finished;
+}
+
+int DelTool::run_batch() {
+    if (!operands_.empty()) {
+        return common_.reporter().usage(
+            Error{Code::bad_request, "a batch takes its keys from the list only"});
+    }
+    Batch batch(common_, write_.batch_settings("deleted"));
+    return batch.run([this](Client& client, const Line& line, const Batch::Finish& finish) {
+        const auto key = common_.key_from_text(line.text);
+        if (!key) {
+            finish(failed_item(line, "", key.error()));
+            return;
+        }
+        DelOptions options;
+        options.w = write_.w();
+        client.del_async(*key, options, [line, key = *key, finish](const Result<Stored>& stored) {
+            finish(stored ? Outcome{.absent = !stored->existed}
+                          : failed_item(line, key, stored.error()));
+        });
+    });
+}
+
+}  // namespace
+}  // namespace dynamo::cli
+
+int main(int count, char** words) {
+    dynamo::cli::DelTool tool;
+    return dynamo::cli::run_tool(tool.spec(), count, words);
+}
