@@ -416,18 +416,26 @@ struct ExchangeOffer {
                           field("items", &ExchangeOffer::items)};
     }
 };
-/// What the receiver lacks or holds differently. Its own differing states come as WriteRequests
-/// before this answer.
+/// A whole state of one key.
+struct ExchangeState {
+    Bytes key;
+    Bytes object;  ///< encode(Object)
+    static constexpr auto fields() {
+        return std::tuple{bin("key", &ExchangeState::key), bin("object", &ExchangeState::object)};
+    }
+};
+/// What each lacks of the other's. The states come in the answer itself, so whoever has merged it
+/// has everything that the sender held of the stretch.
 struct ExchangeReply {
     std::uint64_t id = 0;
     PeerStatusCode status = PeerStatusCode::ok;
-    std::vector<Bytes> want;  ///< rows of the offer
+    std::vector<Bytes> want;  ///< rows of the offer that the sender lacks or holds differently
     Bytes resume;             ///< compared up to here only (its bounds were reached); empty: all
-    std::uint32_t sent = 0;   ///< how many of its own states it has sent
+    std::vector<ExchangeState> states;  ///< that the sender of the offer lacks or holds differently
     static constexpr auto fields() {
         return std::tuple{field("id", &ExchangeReply::id), field("status", &ExchangeReply::status),
                           bin("want", &ExchangeReply::want), bin("resume", &ExchangeReply::resume),
-                          field("sent", &ExchangeReply::sent)};
+                          field("states", &ExchangeReply::states)};
     }
 };
 
