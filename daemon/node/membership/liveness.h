@@ -51,7 +51,7 @@ class Liveness {
     };
     /// The entry of another member; none for the node itself and for strangers.
     Peer* peer(const NodeId& node);
-    void suspect(const NodeId& node, Peer& peer, const char* why);
+    void suspect(const NodeId& node, Peer& known, const char* why);
 
     Desk& desk_;
     std::map<NodeId, Peer> peers_;

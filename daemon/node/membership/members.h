@@ -59,7 +59,9 @@ class Members {
     void tell_state(const wire::PeerEnvelope& from, bool answer_wanted);
     [[nodiscard]] wire::GossipDigest root_message() const;
     [[nodiscard]] Result<Epoch> planned() const;
+    [[nodiscard]] Result<void> check_joined() const;
     [[nodiscard]] Result<void> check_may_commit() const;
+    void log_once(Severity severity, std::string text);
 
     Desk& desk_;
     Objects& objects_;

@@ -1,16 +1,14 @@
 // Anti-entropy, first form: two owners of a partition compare (row, digest) stretch by stretch and
 // give each other what the other lacks (paper section 4.7; trees will spare the comparing).
 //
-//     A  ExchangeOffer [first, last) rows+digests ─────────────►  B
-//     A  ◄──── WriteRequest: what B holds differently, or A lacks   B
-//     A  ◄──── ExchangeReply: rows that B lacks or holds differently, and how many B has sent
-//     A  WriteRequest for each of those ───────────────────────►  B
-//     A  the same stretch again, until neither gave anything; then the next
+//     A  ExchangeOffer [first, last) rows+digests ──────────────────────────────►  B
+//     A  ◄──── ExchangeReply: states that A lacks or B holds differently, rows that B wants   B
+//     A  WriteRequest for each of those ────────────────────────────────────────►  B   next stretch
 //
 // Every state is merged, so both ends have the join; nothing is overwritten, nothing is deleted.
-// A stretch is done only when an offer of it, made after everything was merged, found no
-// difference: so a pass that ends is complete, whatever the network lost or reordered. One pass
-// over one partition with one other owner runs at a time; silence abandons it.
+// The states are in the answer itself: at the end of a pass A has everything that B held, for
+// certain; what B was given may be lost on the way, and is found again when it is compared next.
+// One pass over one partition with one other owner runs at a time; silence abandons it.
 //
 // A partition whose stored copy was lost (a wiped shard under a living identity) is *rebuilding*:
 // it takes writes, and answers no read, until passes with enough other owners are complete:
@@ -43,8 +41,8 @@ class Exchange {
     /// adopted. At start it reads the notes; a member without any has lost its storage, for a ring
     /// adopted just now is noted at once. Does nothing while waiting.
     [[nodiscard]] Result<void> on_ring(RingCame came);
-    /// The commit of the present step failed: abandons the pass; notes are written again at the
-    /// next tick.
+    /// The commit of the present step failed: abandons the pass and goes back to what
+    /// storage notes.
     void rolled_back();
     /// Whether reads of the partition must not be answered from here.
     [[nodiscard]] bool rebuilding(std::uint16_t partition) const;
@@ -62,9 +60,8 @@ class Exchange {
     struct Pass {
         std::uint16_t partition = 0;
         NodeId partner;
-        Bytes first;             ///< everything before it has been found equal
-        bool complete = true;    ///< the partner is not rebuilding itself
-        std::size_t rounds = 0;  ///< of the present stretch that found differences
+        Bytes first;           ///< everything before it has been compared, and merged here
+        bool complete = true;  ///< the partner is not rebuilding itself
         // The offer that waits for its answer.
         std::uint64_t id = 0;
         std::vector<Bytes> rows;  ///< sorted
@@ -79,33 +76,37 @@ class Exchange {
     struct Rebuild {
         std::set<NodeId> passed;           ///< owners with whom a pass has ended
         std::size_t complete = 0;          ///< those of them that were not rebuilding
-        std::map<NodeId, Bytes> verified;  ///< how far an abandoned pass had come
+        std::map<NodeId, Bytes> compared;  ///< how far an abandoned pass had come
+        std::size_t attempts = 0;
     };
 
-    void start_next(bool only_rebuilding);
+    [[nodiscard]] Result<void> read_notes();
+    [[nodiscard]] Result<void> write_notes();
+    [[nodiscard]] bool is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const;
+    void rebuilt_from(const Pass& pass);
+
     [[nodiscard]] std::optional<Pair> next_to_rebuild();
     [[nodiscard]] std::optional<Pair> next_in_turn();
     void start(const Pair& pair);
     void offer_stretch();
     [[nodiscard]] Result<wire::ExchangeOffer> make_offer() const;
     [[nodiscard]] bool belongs(const wire::ExchangeReply& reply) const;
+    [[nodiscard]] Result<bool> merge(const std::vector<wire::ExchangeState>& states);
     void give(const std::vector<Bytes>& rows);
     void finish_pass();
     void abandon_pass();
-    void rebuilt_from(const Pass& pass);
-    [[nodiscard]] bool is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const;
-    [[nodiscard]] Result<void> write_notes();
-    [[nodiscard]] Result<void> read_notes();
 
     Desk& desk_;
     Objects& objects_;
     Liveness& liveness_;
     std::map<std::uint16_t, Rebuild> rebuilds_;
     bool notes_due_ = false;  ///< what is noted in storage is not what is held here
+    bool has_pairs_ = false;  ///< some partition has another owner
     std::optional<Pass> pass_;
     Instant next_turn_;
-    std::size_t turn_ = 0;  ///< place in the round over all pairs
-    Pair last_rebuilt_;     ///< the pair that was tried last
+    std::size_t turn_ = 0;          ///< place in the round: of the partition among those owned,
+    std::size_t turn_owner_ = 0;    ///< and of the owner in its list
+    std::uint16_t rebuild_at_ = 0;  ///< the partition that is looked at first
     std::uint64_t passes_ = 0;
 };
 

@@ -47,6 +47,7 @@ class Handback {
     struct Look {
         Bytes next_row;
         Instant due;
+        bool waits_for_room = false;  ///< stopped because too much was in flight
     };
     struct Found {
         Slot slot;
@@ -55,11 +56,13 @@ class Handback {
     [[nodiscard]] std::vector<NodeId> targets(const Slot& slot) const;
     /// Whether a look at the hints for `owner` may find one to send.
     [[nodiscard]] bool worth_a_look(const NodeId& owner) const;
-    [[nodiscard]] bool has_room(std::size_t bytes) const;
-    void look(const NodeId& owner, Look& look);
-    [[nodiscard]] Result<std::vector<Found>> find(const NodeId& owner, Look& look);
+    [[nodiscard]] bool all_healthy(const std::vector<NodeId>& nodes) const;
+    void look(const NodeId& owner, Look& present);
+    [[nodiscard]] Result<std::vector<Found>> find(const NodeId& owner, Look& present);
     void deliver(Found found);
+    [[nodiscard]] bool take_over(const Slot& hint, BytesView object);
     void expire();
+    void open_looks();
     void land(std::map<std::uint64_t, Delivery>::iterator at);
     void erase(const Delivery& delivery);
     void look_again(const NodeId& owner, Duration after);
@@ -71,6 +74,8 @@ class Handback {
     std::set<Bytes> in_flight_;  ///< storage keys of the hints in `deliveries_`
     std::size_t bytes_in_flight_ = 0;
     std::map<NodeId, Look> looks_;
+    NodeId last_looked_at_;
+    bool damage_told_ = false;
 };
 
 }  // namespace dynamo

@@ -1,0 +1,297 @@
+#include "daemon/node/membership/members.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/node/membership/change.h"
+#include "libdynamo/base/address.h"
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+namespace {
+
+/// How much rarer than its regular interval a peer is gossiped with out of turn.
+constexpr int out_of_turn_share = 10;
+/// Lines that are logged once are remembered up to this number, then nothing more is logged.
+constexpr std::size_t max_refusals_told = 64;
+
+BytesView view_of(const Sha256& digest) {
+    return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+bool names(const RingState& ring, const NodeId& node) {
+    return std::ranges::binary_search(ring.head().members, node, {}, &Member::id);
+}
+
+/// One form per address, so that they can be compared; as it is when it cannot be read.
+std::string with_port(const std::string& text) {
+    const auto address = parse_address(text, default_peer_port);
+    return address ? to_string(*address) : text;
+}
+
+}  // namespace
+
+Members::Members(Desk& desk, Objects& objects, std::optional<RingState> ring)
+    : desk_(desk), objects_(objects), next_gossip_(desk.now.instant) {
+    for (const std::string& seed : desk_.options.seeds)
+        if (with_port(seed) != with_port(desk_.options.self.peer_address))
+            seeds_.push_back(with_port(seed));
+    if (ring) {
+        take_up(std::move(*ring));
+    } else if (desk_.options.seeds.empty()) {
+        adopt(found(ClusterId::random(desk_.random), desk_.options.founding, desk_.options.self,
+                    desk_.now.wall_ms));
+        desk_.log(Severity::info,
+                  "founded cluster " + ring_->settings.name + " (" + ring_->cluster.brief() + ")");
+    }
+    warn_of_old_addresses();
+}
+
+bool Members::joined() const { return ring_ && names(*ring_, desk_.self()); }
+
+// ------------------------------------------------------------------------------------------
+// gossip
+
+void Members::tick() {
+    if (desk_.now.instant < wake_at()) return;
+    next_gossip_ = desk_.now.instant + desk_.options.gossip_interval;
+    std::vector<const Member*> others;
+    for (const Member& member : desk_.routes.members())
+        if (member.id != desk_.self()) others.push_back(&member);
+    // Seeds are asked as well as members, so that two halves of a cluster that have never heard of
+    // each other become one (section 4.8.2).
+    const std::uint64_t chosen = desk_.random.below(others.size() + seeds_.size());
+    if (chosen < others.size())
+        desk_.send(others[chosen]->id, root_message());
+    else
+        desk_.send_to_address(seeds_[chosen - others.size()], root_message());
+    desk_.counters.add("gossip.sent");
+}
+
+Instant Members::wake_at() const {
+    const std::size_t others = desk_.routes.members().size() - (joined() ? 1 : 0);
+    return others + seeds_.size() > 0 ? next_gossip_ : Instant::max();
+}
+
+void Members::on(const wire::PeerEnvelope& from, const wire::GossipDigest& message) {
+    if (NodeId::from(from.from) == desk_.self() || is_other_cluster(from)) return;
+    if (!ring_) {
+        if (!message.root.empty()) answer(from, root_message());
+        return;
+    }
+    if (message.root == view_of(root_)) return;
+    // A stray node that waits learns nothing until an operator has named it.
+    if (message.root.empty() && !names(*ring_, NodeId::from(from.from))) return;
+    tell_state(from, true);
+}
+
+void Members::on(const wire::PeerEnvelope& from, const wire::GossipState& message) {
+    if (NodeId::from(from.from) == desk_.self() || is_other_cluster(from)) return;
+    auto theirs = wire::decode_ring(message.state);
+    if (!theirs) {
+        desk_.counters.add("gossip.bad");
+        desk_.log(Severity::debug,
+                  "gossip from " + from.peer_address + " was dropped: " + theirs.error().message);
+        return;
+    }
+    if (!ring_) {
+        adopt_first(std::move(*theirs));
+        return;
+    }
+    const Sha256 their_root = wire::digest_of(*theirs);
+    if (their_root != root_) {
+        RingState joined_state = *ring_;
+        const auto changed = join(joined_state, *theirs);
+        if (!changed) {
+            desk_.counters.add("gossip.refused");
+            log_once(Severity::error, "the ring of " + from.peer_address +
+                                          " is refused: " + changed.error().message);
+            return;
+        }
+        if (*changed) adopt(std::move(joined_state));
+    }
+    if (message.answer && their_root != root_) tell_state(from, false);
+}
+
+void Members::on_other_ring(const wire::PeerEnvelope& from) {
+    const NodeId node = NodeId::from(from.from);
+    // Who waits asks by itself; who is asked out of turn need not be asked again for a while.
+    if (node == desk_.self() || from.ring == 0 || is_other_cluster(from)) return;
+    const Duration pause = desk_.options.gossip_interval / out_of_turn_share;
+    std::erase_if(told_,
+                  [&](const auto& entry) { return entry.second + pause <= desk_.now.instant; });
+    if (!told_.emplace(node, desk_.now.instant).second) return;
+    answer(from, root_message());
+}
+
+bool Members::is_other_cluster(const wire::PeerEnvelope& from) {
+    if (!ring_ || from.cluster.empty() || from.cluster == ring_->cluster.bytes()) return false;
+    desk_.counters.add("gossip.refused");
+    log_once(Severity::warning, from.peer_address + " belongs to another cluster (" +
+                                    ClusterId::from(from.cluster).brief() +
+                                    "); is it a wrong seed of one of us?");
+    return true;
+}
+
+void Members::answer(const wire::PeerEnvelope& from, wire::PeerMessage message) {
+    const NodeId node = NodeId::from(from.from);
+    const Member* const member = desk_.routes.find(node);
+    if (member && member->peer_address == from.peer_address)
+        desk_.send(node, std::move(message));
+    else
+        desk_.send_to_address(from.peer_address, std::move(message));
+}
+
+void Members::tell_state(const wire::PeerEnvelope& from, bool answer_wanted) {
+    answer(from, wire::GossipState{wire::encode(*ring_), answer_wanted});
+    desk_.counters.add("gossip.states_sent");
+}
+
+wire::GossipDigest Members::root_message() const {
+    return {ring_ ? Bytes(view_of(root_)) : Bytes{}};
+}
+
+// ------------------------------------------------------------------------------------------
+// adopting
+
+void Members::take_up(RingState ring) {
+    ring_ = std::move(ring);
+    root_ = wire::digest_of(*ring_);
+    const Sha256 head = wire::digest_of(ring_->head());
+    desk_.cluster = ring_->cluster;
+    desk_.settings = ring_->settings;
+    desk_.routes = Routes(ring_->head(), head);
+    desk_.cluster = ring_->cluster;
+    desk_.settings = ring_->settings;
+}
+
+void Members::adopt(RingState ring) {
+    const std::uint64_t before = ring_ ? ring_->head().number : 0;
+    take_up(std::move(ring));
+    desk_.outbox.ring = *ring_;
+    const Epoch& head = ring_->head();
+    if (head.number == before) return;
+    desk_.counters.add("ring.adopted");
+    desk_.log(Severity::info, "ring " + std::to_string(head.number) + " with " +
+                                  std::to_string(head.members.size()) +
+                                  (head.members.size() == 1 ? " member" : " members"));
+}
+
+void Members::adopt_first(RingState ring) {
+    if (!names(ring, desk_.self())) return;
+    if (desk_.options.refuse_other_name && ring.settings.name != desk_.options.founding.name) {
+        desk_.counters.add("gossip.refused");
+        log_once(Severity::warning, "cluster " + ring.settings.name +
+                                        " names this node a member, which waits for cluster " +
+                                        desk_.options.founding.name +
+                                        "; start it with that name to let it join");
+        return;
+    }
+    adopt(std::move(ring));
+    next_gossip_ = desk_.now.instant + desk_.options.gossip_interval;
+    warn_of_old_addresses();
+}
+
+void Members::warn_of_old_addresses() {
+    const Member* const member = desk_.routes.find(desk_.self());
+    const Member& self = desk_.options.self;
+    if (!member || (member->client_address == self.client_address &&
+                    member->peer_address == self.peer_address))
+        return;
+    desk_.log(Severity::warning,
+              "the ring names this node at " + member->client_address +
+                  " (peers: " + member->peer_address + "), but it is started at " +
+                  self.client_address + " (peers: " + self.peer_address +
+                  "): others will look for it at the old address; start it there");
+}
+
+void Members::log_once(Severity severity, std::string text) {
+    if (refusals_told_.size() < max_refusals_told && refusals_told_.insert(text).second)
+        desk_.log(severity, std::move(text));
+}
+
+// ------------------------------------------------------------------------------------------
+// changes
+
+Result<wire::StageReply> Members::stage(const wire::StageRequest& request) {
+    if (auto member = check_joined(); !member) return std::unexpected(member.error());
+    auto change = check_change(*ring_, request);
+    if (!change) return std::unexpected(change.error());
+    RingState next = *ring_;
+    dynamo::stage(next, desk_.self(), change->kind, change->subject, std::move(change->note),
+                  desk_.now.wall_ms);
+    adopt(std::move(next));
+    return wire::StageReply{staged(*ring_).size()};
+}
+
+Result<wire::PlanReply> Members::plan() const {
+    auto epoch = planned();
+    if (!epoch) return std::unexpected(epoch.error());
+    return wire::PlanReply{wire::plan_id(*epoch), wire::encode(*epoch)};
+}
+
+Result<wire::CommitReply> Members::commit(const wire::CommitRequest& request) {
+    if (auto may = check_may_commit(); !may) return std::unexpected(may.error());
+    auto epoch = planned();
+    if (!epoch) return std::unexpected(epoch.error());
+    if (const std::string present = wire::plan_id(*epoch); present != request.plan)
+        return fail(Code::stale_plan, "the present plan is " + present + ", not " + request.plan +
+                                          ": something was staged or committed since; look at it "
+                                          "with dyn-ring plan and commit that");
+    if (!std::ranges::binary_search(epoch->members, desk_.self(), {}, &Member::id))
+        return fail(Code::refused,
+                    "the plan removes this node, which is the only one that has the ring: nothing "
+                    "was changed; commit without that change");
+    const Issued& parent = ring_->head().issued;
+    epoch->proposer = desk_.self();
+    epoch->issued = {desk_.now.wall_ms, 0};
+    if (epoch->issued <= parent) epoch->issued = {parent.wall_ms, parent.count + 1};
+    RingState next = *ring_;
+    next.epochs.push_back(std::move(*epoch));
+    if (auto valid = validate(next); !valid)
+        return fail(Code::internal, "the plan makes no valid ring: " + valid.error().message);
+    adopt(std::move(next));
+    // The new members wait for nothing else, so they need not wait for their turn of gossip.
+    for (const Member& member : desk_.routes.members())
+        if (member.id != desk_.self())
+            desk_.send(member.id, wire::GossipState{wire::encode(*ring_), false});
+    next_gossip_ = desk_.now.instant + desk_.options.gossip_interval;
+    return wire::CommitReply{ring_->head().number};
+}
+
+Result<Epoch> Members::planned() const {
+    if (auto member = check_joined(); !member) return std::unexpected(member.error());
+    if (staged(*ring_).empty())
+        return fail(Code::refused,
+                    "nothing is staged; stage a change first: dyn-ring join ADDRESS");
+    return dynamo::plan(*ring_, wire::digest_of(ring_->head()));
+}
+
+Result<void> Members::check_joined() const {
+    if (joined()) return {};
+    if (ring_) return fail(Code::not_joined, "this node was removed from its cluster");
+    return fail(Code::not_joined,
+                "this node is no member of a cluster yet: it waits for dyn-ring join on a member");
+}
+
+Result<void> Members::check_may_commit() const {
+    if (auto member = check_joined(); !member) return member;
+    // Departs from section 4.8, which lets nodes come and go at any time: a ring that serves needs
+    // a vote among its members and the transfer of what moves before it may change.
+    if (const std::size_t count = ring_->head().members.size(); count > 1)
+        return fail(Code::refused,
+                    "this ring has " + std::to_string(count) +
+                        " members, and this release can only form a ring from one node, once: "
+                        "nothing was changed; to get another ring, start daemons on empty data "
+                        "directories, join them all in one commit, and copy the data over");
+    const auto holds_data = objects_.holds_data();
+    if (!holds_data) return std::unexpected(holds_data.error());
+    if (*holds_data)
+        return fail(Code::holds_data,
+                    "this node holds data, and this release can only form a ring that is empty: "
+                    "nothing was changed; start daemons on empty data directories, join them all "
+                    "in one commit, and store the data then");
+    return {};
+}
+
+}  // namespace dynamo

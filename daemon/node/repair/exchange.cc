@@ -1,0 +1,401 @@
+#include "daemon/node/repair/exchange.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/node/repair/compare.h"
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+namespace {
+
+/// Rows, and octets of rows with their records, that one offer spans.
+constexpr std::size_t max_rows_offered = 256;
+constexpr std::size_t max_bytes_offered = 1u << 20;
+constexpr std::size_t position_octets = 8;
+
+constexpr std::string_view formed_row = "formed";
+constexpr std::string_view rebuilding_row = "rebuilding";
+
+/// A bit for each partition, the first in the highest bit of the first octet.
+template <typename PartitionMap>
+Bytes bitmap_of(const PartitionMap& partitions, std::uint16_t count) {
+    Bytes bitmap((count + 7u) / 8u, '\0');
+    for (const auto& [partition, value] : partitions) {
+        const unsigned octet = static_cast<std::uint8_t>(bitmap[partition / 8u]);
+        bitmap[partition / 8u] = static_cast<char>(octet | (0x80u >> (partition % 8u)));
+    }
+    return bitmap;
+}
+
+bool bit_of(BytesView bitmap, std::uint16_t partition) {
+    const unsigned octet = static_cast<std::uint8_t>(bitmap[partition / 8u]);
+    return (octet & (0x80u >> (partition % 8u))) != 0;
+}
+
+}  // namespace
+
+Exchange::Exchange(Desk& desk, Objects& objects, Liveness& liveness)
+    : desk_(desk), objects_(objects), liveness_(liveness), next_turn_(desk.now.instant) {}
+
+// ------------------------------------------------------------------------------------------
+// rebuilding
+
+Result<void> Exchange::on_ring(RingCame came) {
+    pass_.reset();
+    has_pairs_ = false;
+    if (!desk_.routes.find(desk_.self())) {
+        rebuilds_.clear();
+        notes_due_ = false;
+        return {};
+    }
+    if (came == RingCame::at_start) {
+        if (auto read = read_notes(); !read) return read;
+    } else {
+        notes_due_ = true;
+    }
+    // What is being rebuilt starts over: there may be other owners to learn from.
+    const auto& owned = desk_.routes.owned_by(desk_.self());
+    for (auto& [partition, rebuild] : rebuilds_) rebuild = {};
+    const auto ended = std::erase_if(rebuilds_, [&](const auto& entry) {
+        return !std::ranges::binary_search(owned, entry.first) ||
+               is_rebuilt(entry.first, entry.second);
+    });
+    if (ended > 0) notes_due_ = true;
+    has_pairs_ = std::ranges::any_of(
+        owned, [&](std::uint16_t partition) { return desk_.routes.owners(partition).size() > 1; });
+    turn_ = desk_.random.below(std::max<std::size_t>(1, owned.size()));
+    turn_owner_ = 0;
+    next_turn_ = desk_.now.instant;
+    if (rebuilds_.empty()) {
+        next_turn_ += desk_.options.exchange_interval;
+    } else {
+        desk_.log(Severity::warning, std::to_string(rebuilds_.size()) +
+                                         " partitions are being rebuilt from their other owners; "
+                                         "until then they are not read from here");
+    }
+    return notes_due_ ? write_notes() : Result<void>{};
+}
+
+Result<void> Exchange::read_notes() {
+    const auto formed = desk_.storage.get(Table::notes(), formed_row);
+    if (!formed) return std::unexpected(formed.error());
+    const auto noted = desk_.storage.get(Table::notes(), rebuilding_row);
+    if (!noted) return std::unexpected(noted.error());
+    const std::size_t octets = (desk_.routes.partitions() + 7u) / 8u;
+    const bool lost = !formed->has_value() || (noted->has_value() && (*noted)->size() != octets);
+    rebuilds_.clear();
+    for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
+        if (lost || (noted->has_value() && bit_of(**noted, partition))) rebuilds_[partition] = {};
+    if (!lost) return {};
+    notes_due_ = true;
+    desk_.counters.add("storage.losses");
+    std::string told =
+        "the ring names this node a member, but its storage knows nothing of it: "
+        "what was stored here is lost";
+    if (desk_.routes.members().size() == 1)
+        told += ", and there is no other member to rebuild it from";
+    desk_.log(Severity::error, std::move(told));
+    return {};
+}
+
+Result<void> Exchange::write_notes() {
+    if (auto put = desk_.storage.put(Table::notes(), formed_row, "1"); !put) return put;
+    auto noted = rebuilds_.empty()
+                     ? desk_.storage.erase(Table::notes(), rebuilding_row)
+                     : desk_.storage.put(Table::notes(), rebuilding_row,
+                                         bitmap_of(rebuilds_, desk_.routes.partitions()));
+    if (noted) notes_due_ = false;
+    return noted;
+}
+
+void Exchange::rolled_back() {
+    pass_.reset();
+    next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
+    if (!desk_.routes.find(desk_.self())) return;
+    // What was merged in this step is gone, and with it the end of a pass that it may have been.
+    for (auto& [partition, rebuild] : rebuilds_) rebuild = {};
+    const auto formed = desk_.storage.get(Table::notes(), formed_row);
+    const auto noted = desk_.storage.get(Table::notes(), rebuilding_row);
+    if (formed && !formed->has_value()) {
+        notes_due_ = true;
+        return;
+    }
+    const bool readable =
+        noted && (!noted->has_value() || (*noted)->size() == (desk_.routes.partitions() + 7u) / 8u);
+    for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
+        if (!readable || (noted->has_value() && bit_of(**noted, partition)))
+            rebuilds_.try_emplace(partition);
+}
+
+bool Exchange::rebuilding(std::uint16_t partition) const { return rebuilds_.contains(partition); }
+
+/// A write that was acknowledged is on W of N nodes. Whoever has learnt from N - W + 1 others has
+/// learnt from one that took it. Where all others have been learnt from there is nothing left to
+/// learn, though some of them may have lost their copies too.
+bool Exchange::is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const {
+    const std::size_t copies = desk_.routes.owners(partition).size();
+    const std::size_t quorum = std::min<std::size_t>(desk_.settings.write_quorum, copies);
+    const std::size_t others = copies - 1;
+    return rebuild.complete >= std::min(others, copies - quorum + 1) ||
+           rebuild.passed.size() >= others;
+}
+
+void Exchange::rebuilt_from(const Pass& pass) {
+    const auto at = rebuilds_.find(pass.partition);
+    if (at == rebuilds_.end()) return;
+    Rebuild& rebuild = at->second;
+    rebuild.compared.erase(pass.partner);
+    if (!rebuild.passed.insert(pass.partner).second) return;
+    if (pass.complete) ++rebuild.complete;
+    if (!is_rebuilt(pass.partition, rebuild)) return;
+    rebuilds_.erase(at);
+    notes_due_ = true;
+    if (rebuilds_.empty()) desk_.log(Severity::info, "all partitions are rebuilt");
+}
+
+// ------------------------------------------------------------------------------------------
+// turns
+
+void Exchange::tick() {
+    if (notes_due_) {
+        if (const auto written = write_notes(); !written)
+            desk_.log(Severity::error, "notes cannot be written: " + written.error().message);
+    }
+    if (pass_) {
+        if (desk_.now.instant < pass_->sent + desk_.options.replica_timeout) return;
+        if (!std::exchange(pass_->resent, true)) {
+            offer_stretch();
+            return;
+        }
+        liveness_.silent_since(pass_->partner, pass_->sent);
+        abandon_pass();
+    }
+    if (!has_pairs_ || desk_.now.instant < next_turn_) return;
+    next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
+    if (desk_.load.refuse_writes) return;
+    auto pair = next_to_rebuild();
+    if (!pair) pair = next_in_turn();
+    if (pair) start(*pair);
+}
+
+Instant Exchange::wake_at() const {
+    if (pass_) return pass_->sent + desk_.options.replica_timeout;
+    return has_pairs_ || notes_due_ ? next_turn_ : Instant::max();
+}
+
+std::optional<Exchange::Pair> Exchange::next_to_rebuild() {
+    auto at = rebuilds_.lower_bound(rebuild_at_);
+    for (std::size_t looked = 0; looked < rebuilds_.size(); ++looked, ++at) {
+        if (at == rebuilds_.end()) at = rebuilds_.begin();
+        Rebuild& rebuild = at->second;
+        const auto owners = desk_.routes.owners(at->first);
+        const std::size_t from = rebuild.attempts++;
+        for (std::size_t i = 0; i < owners.size(); ++i) {
+            const NodeId& owner = owners[(from + i) % owners.size()];
+            if (owner == desk_.self() || rebuild.passed.contains(owner) ||
+                !liveness_.healthy(owner))
+                continue;
+            rebuild_at_ = at->first;
+            return Pair{at->first, owner};
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Exchange::Pair> Exchange::next_in_turn() {
+    const auto& owned = desk_.routes.owned_by(desk_.self());
+    for (std::size_t looked = 0; looked < owned.size();) {
+        const std::uint16_t partition = owned[turn_ % owned.size()];
+        const auto owners = desk_.routes.owners(partition);
+        if (turn_owner_ >= owners.size()) {
+            turn_owner_ = 0;
+            ++turn_;
+            ++looked;
+            continue;
+        }
+        const NodeId& owner = owners[turn_owner_++];
+        if (owner != desk_.self() && liveness_.healthy(owner)) return Pair{partition, owner};
+    }
+    return std::nullopt;
+}
+
+// ------------------------------------------------------------------------------------------
+// a pass, as the node that offers
+
+void Exchange::start(const Pair& pair) {
+    pass_.emplace();
+    pass_->partition = pair.partition;
+    pass_->partner = pair.partner;
+    if (const auto rebuild = rebuilds_.find(pair.partition); rebuild != rebuilds_.end())
+        if (const auto at = rebuild->second.compared.find(pair.partner);
+            at != rebuild->second.compared.end())
+            pass_->first = at->second;
+    offer_stretch();
+}
+
+void Exchange::offer_stretch() {
+    auto offer = make_offer();
+    if (!offer) {
+        desk_.log(Severity::error, "partition " + std::to_string(pass_->partition) +
+                                       " cannot be read: " + offer.error().message);
+        abandon_pass();
+        return;
+    }
+    pass_->id = offer->id = desk_.next_id();
+    pass_->last = offer->last;
+    pass_->sent = desk_.now.instant;
+    pass_->rows.clear();
+    for (const wire::ExchangeItem& item : offer->items) pass_->rows.push_back(item.row);
+    desk_.counters.add("exchange.offers");
+    desk_.send(pass_->partner, std::move(*offer));
+}
+
+Result<wire::ExchangeOffer> Exchange::make_offer() const {
+    wire::ExchangeOffer offer;
+    offer.partition = pass_->partition;
+    offer.first = pass_->first;
+    std::size_t bytes = 0;
+    const auto visit = [&](BytesView row, BytesView record) {
+        bytes += row.size() + record.size();
+        if (!offer.items.empty() &&
+            (offer.items.size() == max_rows_offered || bytes > max_bytes_offered)) {
+            offer.last = row;
+            return false;
+        }
+        offer.items.push_back({Bytes(row), exchange_digest(row, record)});
+        return true;
+    };
+    const auto scanned = objects_.scan_objects(offer.partition, offer.first, visit);
+    if (!scanned) return std::unexpected(scanned.error());
+    return offer;
+}
+
+void Exchange::on(const NodeId& from, const wire::ExchangeReply& reply) {
+    if (!pass_ || pass_->id != reply.id || pass_->partner != from) return;
+    if (!belongs(reply)) {
+        desk_.counters.add("exchange.odd");
+        return;
+    }
+    if (reply.status == wire::PeerStatusCode::not_owner ||
+        reply.status == wire::PeerStatusCode::storage) {
+        abandon_pass();
+        return;
+    }
+    const auto merged = merge(reply.states);
+    if (!merged) {
+        desk_.log(Severity::error, "a state cannot be stored: " + merged.error().message);
+        abandon_pass();
+        return;
+    }
+    if (!*merged) {
+        desk_.counters.add("exchange.odd");
+        return;
+    }
+    give(reply.want);
+    pass_->resent = false;
+    if (reply.status == wire::PeerStatusCode::not_ready) pass_->complete = false;
+    const Bytes& next = reply.resume.empty() ? pass_->last : reply.resume;
+    if (next.empty()) {
+        finish_pass();
+        return;
+    }
+    pass_->first = next;
+    offer_stretch();
+}
+
+/// Whether the answer speaks of nothing but the stretch that was offered.
+bool Exchange::belongs(const wire::ExchangeReply& reply) const {
+    const auto within = [&](BytesView row) {
+        return row >= pass_->first && (pass_->last.empty() || row < pass_->last);
+    };
+    if (!reply.resume.empty() && (!within(reply.resume) || reply.resume == pass_->first))
+        return false;
+    return std::ranges::all_of(
+               reply.want,
+               [&](const Bytes& row) { return std::ranges::binary_search(pass_->rows, row); }) &&
+           std::ranges::all_of(reply.states, [&](const wire::ExchangeState& state) {
+               const Slot slot = Slot::of(desk_.routes, state.key);
+               return !state.key.empty() && slot.partition == pass_->partition && within(slot.row);
+           });
+}
+
+/// False when one of them is no state: then none is merged.
+Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states) {
+    std::vector<Object> objects;
+    for (const wire::ExchangeState& state : states) {
+        auto object = wire::decode_object(state.object);
+        if (!object) return false;
+        objects.push_back(std::move(*object));
+    }
+    for (std::size_t i = 0; i < states.size(); ++i) {
+        const auto merged = objects_.merge_in(Slot::of(desk_.routes, states[i].key), objects[i]);
+        if (!merged) return std::unexpected(merged.error());
+        if (*merged) desk_.counters.add("exchange.states_taken");
+    }
+    return true;
+}
+
+void Exchange::give(const std::vector<Bytes>& rows) {
+    if (desk_.breaks(Mutant::exchange_one_way)) return;
+    for (const Bytes& row : rows) {
+        const Slot slot{pass_->partition, {}, row};
+        // One that has become unreadable since it was offered is given by somebody else.
+        auto object = objects_.read_bytes(slot);
+        if (!object || object->empty()) continue;
+        desk_.send(pass_->partner,
+                   wire::WriteRequest{0, {}, Bytes(slot.key()), std::move(*object)});
+        desk_.counters.add("exchange.states_given");
+    }
+}
+
+void Exchange::finish_pass() {
+    ++passes_;
+    rebuilt_from(*pass_);
+    pass_.reset();
+    next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
+    // What is rebuilt waits for nothing: the next turn is now.
+    if (const auto pair = next_to_rebuild()) start(*pair);
+}
+
+void Exchange::abandon_pass() {
+    desk_.counters.add("exchange.abandoned");
+    const auto rebuild = rebuilds_.find(pass_->partition);
+    if (rebuild != rebuilds_.end()) {
+        if (pass_->complete)
+            rebuild->second.compared[pass_->partner] = pass_->first;
+        else
+            rebuild->second.compared.erase(pass_->partner);
+        rebuild_at_ = static_cast<std::uint16_t>(pass_->partition + 1);
+    }
+    pass_.reset();
+    next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
+}
+
+// ------------------------------------------------------------------------------------------
+// a pass, as the node that is offered to
+
+void Exchange::on(const NodeId& from, const wire::ExchangeOffer& offer) {
+    if (!is_sound(offer)) {
+        desk_.counters.add("exchange.odd");
+        return;
+    }
+    wire::ExchangeReply reply;
+    reply.id = offer.id;
+    if (!desk_.routes.is_owner(desk_.self(), offer.partition) ||
+        !desk_.routes.is_owner(from, offer.partition)) {
+        reply.status = wire::PeerStatusCode::not_owner;
+    } else if (const auto compared = compare(desk_, objects_, offer, reply); !compared) {
+        desk_.log(Severity::error, "partition " + std::to_string(offer.partition) +
+                                       " cannot be read: " + compared.error().message);
+        reply = {offer.id, wire::PeerStatusCode::storage, {}, {}, {}};
+    } else if (rebuilding(offer.partition)) {
+        reply.status = wire::PeerStatusCode::not_ready;
+    } else if (desk_.load.refuse_writes) {
+        reply.status = wire::PeerStatusCode::full;
+    }
+    desk_.counters.add("exchange.states_given", reply.states.size());
+    desk_.send(from, std::move(reply));
+}
+
+}  // namespace dynamo
