@@ -12,7 +12,8 @@ namespace dynamo::cli {
 std::string advice_for(const Error& error) {
     switch (error.code) {
         case Code::unreachable:
-            return "is a daemon running there? name another with --seed or $DYN_SEEDS";
+            return "name another node with --seed or $DYN_SEEDS, or start one with dynamod or "
+                   "dyn-cluster";
         case Code::not_joined:
             return "it waits to be joined: dyn-ring join ADDRESS, then dyn-ring commit";
         case Code::too_few_nodes:

@@ -35,7 +35,7 @@ Format format_of(const std::string& name) {
 
 }  // namespace
 
-void CommonOptions::declare(App& app, const Wants& wants) {
+void CommonOptions::declare_network(App& app) {
     app.option({.letter = "-s",
                 .name = "--seed",
                 .help = "nodes to ask first; $DYN_SEEDS, else 127.0.0.1:7100",
@@ -54,6 +54,12 @@ void CommonOptions::declare(App& app, const Wants& wants) {
                 .value = "TIME",
                 .shared = true},
                timeout_);
+}
+
+void CommonOptions::declare(App& app, const Wants& wants) {
+    if (wants.network) {
+        declare_network(app);
+    }
     if (!wants.formats.empty()) {
         app.option({.letter = "",
                     .name = "--format",

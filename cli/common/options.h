@@ -22,12 +22,13 @@ namespace dynamo::cli {
 /// How keys are written in arguments and lists.
 enum class KeyEncoding : std::uint8_t { raw, hex, base64 };
 
-/// Which of the shared options a tool understands besides --seed, --cluster and --timeout.
+/// Which of the shared options a tool understands.
 struct Wants {
     std::vector<std::string> formats;
     std::string format_help = "how to print";
-    bool keys = false;   ///< --key-encoding
-    bool lists = false;  ///< -0
+    bool keys = false;    ///< --key-encoding
+    bool lists = false;   ///< -0
+    bool network = true;  ///< --seed, --cluster, --timeout
 };
 
 class CommonOptions {
@@ -60,6 +61,8 @@ class CommonOptions {
     [[nodiscard]] static Candidates live_nodes();
 
   private:
+    void declare_network(App& app);
+
     std::string program_;
     std::string seeds_;
     std::string cluster_;

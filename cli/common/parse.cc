@@ -130,6 +130,9 @@ class Resolver {
 
     Result<void> take_operand(const std::string& word) {
         if (out_.command->verbs().empty()) {
+            if (!out_.command->operand_text()) {
+                return fail(Code::bad_request, fmt::format("one word too many: '{}'", word));
+            }
             out_.words.push_back(plain_mark + word);
             return {};
         }
@@ -198,8 +201,9 @@ void mirror(CLI::App& to, App& from, std::vector<Mirror>& mirrors) {
         }
     }
     if (from.operand_text()) {
-        made.operands =
-            to.add_option("operands")->expected(0, CLI::detail::expected_max_vector_size);
+        made.operands = to.add_option("operands")
+                            ->expected(0, CLI::detail::expected_max_vector_size)
+                            ->allow_extra_args();
     }
     mirrors.push_back(std::move(made));
     for (const auto& verb : from.verbs()) {
@@ -282,6 +286,10 @@ std::string nearest(const std::string& word, const std::vector<std::string>& amo
         }
         return rows[a.size()][b.size()];
     };
+    // Any letter is near any other.
+    if (word.size() < 3) {
+        return {};
+    }
     std::string best;
     std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;
     for (const std::string& candidate : among) {
