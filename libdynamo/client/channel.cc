@@ -20,14 +20,22 @@ constexpr std::int64_t max_message_bytes = static_cast<std::int64_t>(wire::max_f
 struct Connection {
     Address address;
     bool by_v6 = false;
-    bool connected = false;
     bool was_tried = false;  ///< a TCP connection was begun: the name is known
+    bool greeted = false;    ///< the handshake has succeeded
+    bool connected = false;  ///< and the session was told
     zmq::socket_t dealer;
     zmq::socket_t monitor;
 };
 
 /// What the monitor has told of one connection since the last look.
 enum class Fate : std::uint8_t { unchanged, unresolved, refused, foreign, closed };
+
+// A handshake that has succeeded, not a connection or a writable socket, is what counts: libzmq
+// takes any peer that does not greet as ZMTP does for one that speaks its first version.
+constexpr int watched_events =
+    ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED |
+    ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
+    ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
 
 bool is_name(const std::string& host) {
     const bool v6 = host.find(':') != std::string::npos;
@@ -49,10 +57,8 @@ void open_sockets(zmq::context_t& context, Connection& connection, std::uint64_t
     dealer.set(zmq::sockopt::ipv6, connection.by_v6);
 
     const std::string name = "inproc://monitor-" + std::to_string(serial);
-    const int watched = ZMQ_EVENT_CONNECT_DELAYED | ZMQ_EVENT_CONNECT_RETRIED |
-                        ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
-                        ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH;
-    if (zmq_socket_monitor(dealer.handle(), name.c_str(), watched) != 0) throw zmq::error_t();
+    if (zmq_socket_monitor(dealer.handle(), name.c_str(), watched_events) != 0)
+        throw zmq::error_t();
     connection.monitor = zmq::socket_t(context, zmq::socket_type::pair);
     connection.monitor.set(zmq::sockopt::linger, 0);
     connection.monitor.connect(name);
@@ -83,6 +89,9 @@ Fate look(Connection& connection) {
         switch (*event) {
             case ZMQ_EVENT_CONNECT_DELAYED:
                 connection.was_tried = true;
+                break;
+            case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+                connection.greeted = true;
                 break;
             case ZMQ_EVENT_CONNECT_RETRIED:
                 fate = connection.was_tried ? Fate::refused : Fate::unresolved;
@@ -141,6 +150,7 @@ void Channel::connect(EndpointIndex endpoint, const std::string& address) {
 
 void Channel::Parts::begin(EndpointIndex endpoint, Connection& connection) {
     connection.was_tried = false;
+    connection.greeted = false;
     try {
         open_sockets(context, connection, ++serial);
     } catch (const zmq::error_t& error) {
@@ -182,7 +192,7 @@ void Channel::wait(Duration wait, std::vector<Event>& events) {
     std::vector<zmq_pollitem_t> items;
     std::vector<EndpointIndex> polled;
     for (auto& [endpoint, connection] : connections) {
-        const short wanted = connection.connected ? ZMQ_POLLIN : ZMQ_POLLIN | ZMQ_POLLOUT;
+        const short wanted = connection.connected ? ZMQ_POLLIN : 0;
         items.push_back({connection.dealer.handle(), 0, wanted, 0});
         items.push_back({connection.monitor.handle(), 0, ZMQ_POLLIN, 0});
         polled.push_back(endpoint);
@@ -205,12 +215,11 @@ void Channel::Parts::collect(EndpointIndex endpoint, std::vector<Event>& events)
     try {
         // The monitor first, what it says last: replies that came before the end still count.
         const Fate fate = look(connection);
-        const bool writable = (connection.dealer.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0;
-        if (!connection.connected && writable && fate == Fate::unchanged) {
+        if (connection.greeted && !connection.connected && fate == Fate::unchanged) {
             connection.connected = true;
             events.push_back({endpoint, Event::Kind::connected, {}, {}});
         }
-        if (!drain(endpoint, connection, events)) return;
+        if (connection.connected && !drain(endpoint, connection, events)) return;
         if (fate != Fate::unchanged) fail(endpoint, fate, events);
     } catch (const zmq::error_t&) {
         fail(endpoint, Fate::closed, events);
@@ -251,8 +260,10 @@ void Channel::Parts::fail(EndpointIndex endpoint, Fate fate, std::vector<Event>&
     const std::string text = was_connected              ? "closed the connection"
                              : fate == Fate::refused    ? "refused the connection"
                              : fate == Fate::unresolved ? "is unknown or cannot be routed to"
-                             : fate == Fate::foreign    ? "does not speak the dynamo protocol"
-                                                        : "closed the connection at once";
+                             : fate == Fate::foreign
+                                 ? "does not speak the dynamo protocol"
+                                 : "closed the connection before it said what it is; "
+                                   "it may be no dynamo daemon";
     connections.erase(endpoint);
     events.push_back(
         {endpoint, was_connected ? Event::Kind::closed : Event::Kind::refused, text, {}});
