@@ -29,7 +29,8 @@ struct Node::Parts {
           coordinator(service),
           replica(service) {
         report(objects.count_hints());
-        if (members.joined()) report(exchange.on_ring(RingCame::at_start));
+        // A ring that is to be persisted was founded just now, so nothing can have been lost.
+        report(exchange.on_ring(desk.outbox.ring ? RingCame::just_now : RingCame::at_start));
         known_ring = desk.routes.number();
     }
 
@@ -354,6 +355,7 @@ void Node::commit_failed(const Error& error) {
     // Dots minted in this step are gone from the records: nothing of this run may count on.
     parts.desk.run = parts.desk.random.bits();
     parts.report(parts.objects.count_hints());
+    parts.exchange.rolled_back();
 }
 
 const RingState* Node::ring() const { return parts_->members.ring(); }

@@ -46,6 +46,7 @@ Result<void> Exchange::on_ring(RingCame came) {
     has_pairs_ = false;
     if (!desk_.routes.find(desk_.self())) {
         rebuilds_.clear();
+        objects_.rebuilding().clear();
         notes_due_ = false;
         return {};
     }
@@ -62,6 +63,7 @@ Result<void> Exchange::on_ring(RingCame came) {
                is_rebuilt(entry.first, entry.second);
     });
     if (ended > 0) notes_due_ = true;
+    close_to_reads();
     has_pairs_ = std::ranges::any_of(
         owned, [&](std::uint16_t partition) { return desk_.routes.owners(partition).size() > 1; });
     turn_ = desk_.random.below(std::max<std::size_t>(1, owned.size()));
@@ -113,7 +115,8 @@ void Exchange::rolled_back() {
     pass_.reset();
     next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
     if (!desk_.routes.find(desk_.self())) return;
-    // What was merged in this step is gone, and with it the end of a pass that it may have been.
+    // What was merged in this step is gone, and with it the end of a pass that it may have been:
+    // storage says what had to be rebuilt before it.
     for (auto& [partition, rebuild] : rebuilds_) rebuild = {};
     const auto formed = desk_.storage.get(Table::notes(), formed_row);
     const auto noted = desk_.storage.get(Table::notes(), rebuilding_row);
@@ -126,9 +129,13 @@ void Exchange::rolled_back() {
     for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
         if (!readable || (noted->has_value() && bit_of(**noted, partition)))
             rebuilds_.try_emplace(partition);
+    close_to_reads();
 }
 
-bool Exchange::rebuilding(std::uint16_t partition) const { return rebuilds_.contains(partition); }
+void Exchange::close_to_reads() {
+    objects_.rebuilding().clear();
+    for (const auto& [partition, rebuild] : rebuilds_) objects_.rebuilding().insert(partition);
+}
 
 /// A write that was acknowledged is on W of N nodes. Whoever has learnt from N - W + 1 others has
 /// learnt from one that took it. Where all others have been learnt from there is nothing left to
@@ -150,6 +157,7 @@ void Exchange::rebuilt_from(const Pass& pass) {
     if (pass.complete) ++rebuild.complete;
     if (!is_rebuilt(pass.partition, rebuild)) return;
     rebuilds_.erase(at);
+    objects_.rebuilding().erase(pass.partition);
     notes_due_ = true;
     if (rebuilds_.empty()) desk_.log(Severity::info, "all partitions are rebuilt");
 }
@@ -389,7 +397,7 @@ void Exchange::on(const NodeId& from, const wire::ExchangeOffer& offer) {
         desk_.log(Severity::error, "partition " + std::to_string(offer.partition) +
                                        " cannot be read: " + compared.error().message);
         reply = {offer.id, wire::PeerStatusCode::storage, {}, {}, {}};
-    } else if (rebuilding(offer.partition)) {
+    } else if (rebuilds_.contains(offer.partition)) {
         reply.status = wire::PeerStatusCode::not_ready;
     } else if (desk_.load.refuse_writes) {
         reply.status = wire::PeerStatusCode::full;

@@ -44,10 +44,6 @@ class Exchange {
     /// The commit of the present step failed: abandons the pass and goes back to what
     /// storage notes.
     void rolled_back();
-    /// Whether reads of the partition must not be answered from here.
-    [[nodiscard]] bool rebuilding(std::uint16_t partition) const;
-    [[nodiscard]] std::size_t partitions_rebuilding() const { return rebuilds_.size(); }
-
     void on(const NodeId& from, const wire::ExchangeOffer& offer);
     void on(const NodeId& from, const wire::ExchangeReply& reply);
     void tick();
@@ -82,6 +78,8 @@ class Exchange {
 
     [[nodiscard]] Result<void> read_notes();
     [[nodiscard]] Result<void> write_notes();
+    /// Has Objects answer no read of what is being rebuilt.
+    void close_to_reads();
     [[nodiscard]] bool is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const;
     void rebuilt_from(const Pass& pass);
 
