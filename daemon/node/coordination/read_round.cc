@@ -91,10 +91,11 @@ void ReadRound::on_silence(bool give_up) {
     for (Team::Place& place : team_.places()) {
         if (place.settled || desk.now.instant < place.asked_at + desk.options.replica_timeout)
             continue;
-        const bool suspected = service_.liveness.silent_since(place.asked, place.asked_at);
+        // One message may be lost; two in a row mean that the node is.
+        if (place.asks >= 2) (void)service_.liveness.silent_since(place.asked, place.asked_at);
         if (give_up)
             place.settled = true;
-        else if (suspected || place.asks >= 2)
+        else if (place.asks >= 2 || !service_.liveness.healthy(place.asked))
             replace(place);
         else
             ask(place);
