@@ -41,6 +41,8 @@ class ClusterTool {
     [[nodiscard]] std::filesystem::path directory() const;
     [[nodiscard]] Result<LocalCluster> open(Access access) const;
     [[nodiscard]] Candidates local_nodes() const;
+    /// For stop and clean, which then have nothing to do.
+    [[nodiscard]] int nothing_there() const;
     [[nodiscard]] int not_running(const LocalNode& node) const;
     [[nodiscard]] int report(const Result<void>& done) const;
 
@@ -219,6 +221,11 @@ int ClusterTool::start() {
         LocalCluster cluster(std::move(*directory), std::move(*state), reporter, patience_);
         const std::size_t there = cluster.state().nodes.size();
         const std::string where = cluster.directory().path();
+        if (!operands_.empty()) {
+            return reporter.error(
+                Error{Code::refused, fmt::format("{} holds a cluster already", where)}, {},
+                "start it without daemon options, or remove it with dyn-cluster clean");
+        }
         if (there != nodes_) {
             return reporter.error(
                 Error{Code::refused, fmt::format("{} holds a cluster of {} nodes", where, there)},
@@ -338,7 +345,15 @@ int ClusterTool::add() {
     return write_out(*address + "\n") ? exits::done : exits::server;
 }
 
+int ClusterTool::nothing_there() const {
+    common_.reporter().remark(fmt::format("there is no cluster in {}", directory().string()));
+    return exits::done;
+}
+
 int ClusterTool::stop() {
+    if (!std::filesystem::exists(directory() / "cluster.json")) {
+        return nothing_there();
+    }
     auto cluster = open(Access::change);
     if (!cluster) {
         return common_.reporter().error(cluster.error());
@@ -350,6 +365,9 @@ int ClusterTool::stop() {
 }
 
 int ClusterTool::clean() {
+    if (!std::filesystem::exists(directory() / "cluster.json")) {
+        return nothing_there();
+    }
     auto cluster = open(Access::change);
     return cluster ? report(cluster->clean()) : common_.reporter().error(cluster.error());
 }

@@ -1,0 +1,202 @@
+#include "cli/ring/print.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/common/output.h"
+
+namespace dynamo::cli {
+namespace {
+
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
+
+std::string seen_text(const MemberReport& member) {
+    if (member.status) {
+        return "now";
+    }
+    return member.silent_ms < 0 ? "never" : age_text(member.silent_ms) + " ago";
+}
+
+Table status_table(const Survey& survey, bool plain_numbers) {
+    Table table({{"NODE"},
+                 {"ZONE"},
+                 {"WEIGHT", true},
+                 {"STATE"},
+                 {"SHARE", true},
+                 {"BYTES", true},
+                 {"HINTS", true},
+                 {"SEEN"},
+                 {"ADDRESS"}});
+    for (const MemberReport& member : survey.members) {
+        const bool known = member.status.has_value();
+        const std::uint64_t bytes = known ? member.status->stored_bytes : 0;
+        table.add({member.node.name, or_dash(member.node.zone), std::to_string(member.node.weight),
+                   member.state(survey.newest_ring), fmt::format("{:.1f}%", member.share * 100),
+                   !known ? "-" : (plain_numbers ? std::to_string(bytes) : bytes_text(bytes)),
+                   known ? std::to_string(member.status->hints_held) : "-", seen_text(member),
+                   member.node.client_address});
+    }
+    return table;
+}
+
+std::string staged_text(const StagedChange& change) {
+    std::string text =
+        fmt::format("STAGED {} {} {}", change.kind, change.node.name, change.node.client_address);
+    text += change.node.zone.empty() ? "" : " zone " + change.node.zone;
+    text += fmt::format(" weight {}", change.node.weight);
+    return text + (change.note.empty() ? "" : "  # " + printable(change.note)) + "\n";
+}
+
+nlohmann::ordered_json node_json(const NodeInfo& node) {
+    return {{"id", node.id},
+            {"name", as_utf8(node.name)},
+            {"zone", as_utf8(node.zone)},
+            {"weight", node.weight},
+            {"client_address", node.client_address},
+            {"peer_address", node.peer_address}};
+}
+
+nlohmann::ordered_json member_json(const MemberReport& member, std::uint64_t ring) {
+    nlohmann::ordered_json object = node_json(member.node);
+    object["state"] = member.state(ring);
+    object["partitions"] = member.partitions;
+    object["share"] = member.share;
+    object["silent_ms"] = member.status ? 0 : member.silent_ms;
+    if (member.status) {
+        object["ring"] = member.status->ring;
+        object["bytes"] = member.status->stored_bytes;
+        object["free_bytes"] = member.status->free_bytes;
+        object["hints"] = member.status->hints_held;
+        object["uptime_ms"] = member.status->uptime_ms;
+        object["durability"] = member.status->durability;
+        object["writes_refused"] = member.status->writes_refused;
+    } else {
+        object["error"] = error_fields(member.status.error());
+    }
+    return object;
+}
+
+}  // namespace
+
+std::string status_text(const Survey& survey) {
+    const RingView& ring = survey.ring;
+    std::string out =
+        fmt::format("RING v{}  {}  {}  Q={} N={} R={} W={}\n", ring.number, printable(ring.cluster),
+                    ring.digest.substr(0, 8), ring.partitions, ring.copies, ring.read_quorum,
+                    ring.write_quorum);
+    out += status_table(survey, false).text();
+    for (const StagedChange& change : ring.staged) {
+        out += staged_text(change);
+    }
+    if (!ring.staged.empty()) {
+        out += "next: dyn-ring plan\n";
+    }
+    const bool colour = colour_wanted();
+    const std::string_view begin = !colour ? "" : survey.healthy() ? "\x1b[32m" : "\x1b[31m";
+    return out + fmt::format("{}{}{}\n", begin, survey.verdict(), colour ? "\x1b[0m" : "");
+}
+
+std::string status_tsv(const Survey& survey) { return status_table(survey, true).tsv(); }
+
+nlohmann::ordered_json status_json(const Survey& survey) {
+    const RingView& ring = survey.ring;
+    nlohmann::ordered_json object = {{"schema", "dyn.ring/1"},
+                                     {"cluster", as_utf8(ring.cluster)},
+                                     {"cluster_id", ring.cluster_id},
+                                     {"ring", ring.number},
+                                     {"digest", ring.digest},
+                                     {"partitions", ring.partitions},
+                                     {"copies", ring.copies},
+                                     {"read_quorum", ring.read_quorum},
+                                     {"write_quorum", ring.write_quorum},
+                                     {"healthy", survey.healthy()},
+                                     {"reasons", survey.reasons}};
+    auto nodes = nlohmann::ordered_json::array();
+    for (const MemberReport& member : survey.members) {
+        nodes.push_back(member_json(member, survey.newest_ring));
+    }
+    object["nodes"] = std::move(nodes);
+    auto staged = nlohmann::ordered_json::array();
+    for (const StagedChange& change : ring.staged) {
+        nlohmann::ordered_json one = {{"kind", change.kind}};
+        one.update(node_json(change.node));
+        one["wall_ms"] = change.wall_ms;
+        one["note"] = as_utf8(change.note);
+        staged.push_back(std::move(one));
+    }
+    object["staged"] = std::move(staged);
+    return object;
+}
+
+std::string plan_text(const Plan& plan, std::uint64_t bytes) {
+    std::string out = fmt::format("PLAN {}  ring v{}->v{}  Q={} N={}\n", plan.id, plan.from,
+                                  plan.to, plan.after.partitions, plan.after.copies);
+    out += fmt::format("moves {}/{} replicas (minimum {})  {}\n", plan.moves, plan.replicas,
+                       plan.moves_minimum, bytes_text(bytes));
+    Table table({{"NODE"}, {"ZONE"}, {"WEIGHT", true}, {"OWN->OWN", true}, {"ADDRESS"}});
+    for (const Plan::Row& row : plan.rows) {
+        table.add({row.node.name, or_dash(row.node.zone), std::to_string(row.node.weight),
+                   fmt::format("{}->{}", row.owns_before, row.owns_after),
+                   row.node.client_address});
+    }
+    out += table.text();
+    const bool enough = plan.after.nodes.size() >= plan.after.copies;
+    out += fmt::format("CHECKS nodes {}  zones {}\n",
+                       enough ? "ok" : fmt::format("fewer than N={}", plan.after.copies),
+                       plan.zones_distinct ? "ok" : "not distinct");
+    return out;
+}
+
+nlohmann::ordered_json plan_json(const Plan& plan, std::uint64_t bytes) {
+    nlohmann::ordered_json object = {{"schema", "dyn.ring/1"},
+                                     {"plan", plan.id},
+                                     {"from", plan.from},
+                                     {"to", plan.to},
+                                     {"partitions", plan.after.partitions},
+                                     {"copies", plan.after.copies},
+                                     {"moves", plan.moves},
+                                     {"moves_minimum", plan.moves_minimum},
+                                     {"replicas", plan.replicas},
+                                     {"bytes", bytes},
+                                     {"zones_distinct", plan.zones_distinct}};
+    auto nodes = nlohmann::ordered_json::array();
+    for (const Plan::Row& row : plan.rows) {
+        nlohmann::ordered_json one = node_json(row.node);
+        one["owns_before"] = row.owns_before;
+        one["owns_after"] = row.owns_after;
+        nodes.push_back(std::move(one));
+    }
+    object["nodes"] = std::move(nodes);
+    return object;
+}
+
+Place place_of(const RingView& ring, const std::string& key) {
+    Place place{key, RingView::position_of(key), ring.partition_of(key), {}, {}};
+    for (const unsigned owner : ring.owners.at(place.partition)) {
+        place.nodes.push_back(ring.nodes.at(owner));
+    }
+    for (const unsigned fallback : ring.fallbacks(place.partition)) {
+        place.fallbacks.push_back(ring.nodes.at(fallback));
+    }
+    return place;
+}
+
+nlohmann::ordered_json place_json(const Place& place) {
+    nlohmann::ordered_json object = {{"schema", "dyn.ring/1"}};
+    put_octets(object, "key", place.key);
+    object["position"] = place.position;
+    object["partition"] = place.partition;
+    for (const auto& [name, nodes] :
+         {std::pair{"nodes", &place.nodes}, std::pair{"fallbacks", &place.fallbacks}}) {
+        auto list = nlohmann::ordered_json::array();
+        for (const NodeInfo& node : *nodes) {
+            list.push_back(node_json(node));
+        }
+        object[name] = std::move(list);
+    }
+    return object;
+}
+
+}  // namespace dynamo::cli

@@ -1,0 +1,35 @@
+// How dyn-ring shows rings, plans and places, to people and to programs.
+//
+// Threads: any
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "cli/common/options.h"
+#include "cli/ring/survey.h"
+
+namespace dynamo::cli {
+
+/// The one screen: a line for the ring, a row a node, what is staged, the verdict.
+[[nodiscard]] std::string status_text(const Survey& survey);
+/// The rows alone, parted by TAB.
+[[nodiscard]] std::string status_tsv(const Survey& survey);
+[[nodiscard]] nlohmann::ordered_json status_json(const Survey& survey);
+
+/// `bytes`: what the moves carry, as far as it is known.
+[[nodiscard]] std::string plan_text(const Plan& plan, std::uint64_t bytes);
+[[nodiscard]] nlohmann::ordered_json plan_json(const Plan& plan, std::uint64_t bytes);
+
+/// Where a key lives.
+struct Place {
+    std::string key;
+    std::string position;
+    unsigned partition = 0;
+    std::vector<NodeInfo> nodes;      ///< its preference list, first choice first
+    std::vector<NodeInfo> fallbacks;  ///< who stands in beyond it, in order
+};
+[[nodiscard]] Place place_of(const RingView& ring, const std::string& key);
+[[nodiscard]] nlohmann::ordered_json place_json(const Place& place);
+
+}  // namespace dynamo::cli

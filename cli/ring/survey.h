@@ -1,0 +1,44 @@
+// The state of a ring as its members report it, and what is wrong with it.
+//
+// Threads: a plain value
+// Errors:  a member that does not answer is part of the survey; no ring at all is an error
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "dynamo/admin.h"
+
+namespace dynamo::cli {
+
+struct MemberReport {
+    NodeInfo node;
+    Result<NodeStatus> status;
+    unsigned partitions = 0;  ///< in how many preference lists it stands
+    double share = 0;         ///< of all copies in the ring, 0 to 1
+    /// Since any other member heard it last; -1: none has.
+    std::int64_t silent_ms = -1;
+
+    /// "up", "down", "behind" (it knows an older ring) or "full" (it refuses writes).
+    [[nodiscard]] std::string state(std::uint64_t ring) const;
+};
+
+struct Survey {
+    RingView ring;
+    std::vector<MemberReport> members;  ///< in the order of ring.nodes
+    std::uint64_t newest_ring = 0;      ///< that any member knows
+    std::vector<std::string> reasons;   ///< why it is degraded; none: healthy
+
+    [[nodiscard]] bool healthy() const { return reasons.empty(); }
+    /// One line for a person.
+    [[nodiscard]] std::string verdict() const;
+};
+
+/// Asks for the ring, then every member for its status.
+[[nodiscard]] Result<Survey> survey(Admin& admin);
+
+/// The survey of what was reported: fills shares, silences and reasons in.
+[[nodiscard]] Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports);
+
+}  // namespace dynamo::cli
