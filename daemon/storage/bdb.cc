@@ -3,7 +3,7 @@
 #include <db_cxx.h>
 #include <sys/stat.h>
 
-#include <chrono>
+#include <bit>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -13,6 +13,8 @@
 #include "daemon/storage/bdb_checkpoint.h"
 #include "daemon/storage/bdb_environment.h"
 #include "daemon/storage/bdb_error.h"
+#include "daemon/storage/bdb_format.h"
+#include "daemon/storage/bdb_process.h"
 #include "daemon/storage/bdb_tables.h"
 #include "daemon/storage/files.h"
 #include "daemon/storage/high_water.h"
@@ -46,6 +48,8 @@ class BdbStorage final : public Storage {
   private:
     [[nodiscard]] Result<void> begin();
     [[nodiscard]] std::unexpected<Error> poison(Error error);
+    [[nodiscard]] int seek(Db& db, Table table, BytesView key, Dbt& value);
+    void forget_position();
     [[nodiscard]] Error error(int code, std::string_view doing, Table table) const;
 
     std::unique_ptr<BdbEnvironment> environment_;
@@ -55,6 +59,15 @@ class BdbStorage final : public Storage {
     std::uint64_t commits_ = 0;
     DbTxn* transaction_ = nullptr;  // from the first write after a commit
     std::optional<Error> poison_;   // why the present transaction cannot be committed
+
+    // Where the last read of the present transaction stands. Nearly every write is of the row that
+    // was read just before it, and at the cursor it needs no second way down the tree.
+    struct Position {
+        Dbc* cursor = nullptr;
+        Table table;
+        std::optional<Bytes> key;  // of the row it stands on
+    };
+    Position position_;
     Bytes value_ = Bytes(usual_value_bytes, '\0');
 };
 
@@ -110,18 +123,36 @@ Result<std::optional<Bytes>> BdbStorage::get(Table table, BytesView key) {
     const auto db = tables_.to_read(table);
     if (!db) return std::unexpected(db.error());
     if (*db == nullptr) return std::nullopt;
-    Dbt key_dbt = dbt_of(key);
     Dbt value;
     value.set_flags(DB_DBT_USERMEM);
     for (;;) {
         value.set_data(value_.data());
         value.set_ulen(static_cast<u_int32_t>(value_.size()));
-        const int code = (*db)->get(transaction_, &key_dbt, &value, 0);
+        const int code = seek(**db, table, key, value);
         if (code == 0) return Bytes(view_of(value));
         if (code == DB_NOTFOUND) return std::nullopt;
         if (code != DB_BUFFER_SMALL) return std::unexpected(error(code, "read", table));
         value_.resize(value.get_size());
     }
+}
+
+int BdbStorage::seek(Db& db, Table table, BytesView key, Dbt& value) {
+    Dbt key_dbt = dbt_of(key);
+    if (transaction_ == nullptr) return db.get(nullptr, &key_dbt, &value, 0);
+    if (position_.cursor == nullptr || position_.table != table) {
+        forget_position();
+        if (const int code = db.cursor(transaction_, &position_.cursor, 0)) return code;
+        position_.table = table;
+    }
+    position_.key.reset();
+    const int code = position_.cursor->get(&key_dbt, &value, DB_SET);
+    if (code == 0) position_.key.emplace(key);
+    return code;
+}
+
+void BdbStorage::forget_position() {
+    if (position_.cursor != nullptr) (void)position_.cursor->close();
+    position_ = {};
 }
 
 Result<void> BdbStorage::begin() {
@@ -141,6 +172,12 @@ Result<void> BdbStorage::put(Table table, BytesView key, BytesView value) {
     if (!db) return poison(db.error());
     Dbt key_dbt = dbt_of(key);
     Dbt value_dbt = dbt_of(value);
+    if (position_.key == key && position_.table == table) {
+        if (const int code = position_.cursor->put(&key_dbt, &value_dbt, DB_CURRENT))
+            return poison(error(code, "write to", table));
+        return {};
+    }
+    forget_position();
     if (const int code = (*db)->put(transaction_, &key_dbt, &value_dbt, 0))
         return poison(error(code, "write to", table));
     return {};
@@ -148,6 +185,7 @@ Result<void> BdbStorage::put(Table table, BytesView key, BytesView value) {
 
 Result<void> BdbStorage::erase(Table table, BytesView key) {
     if (auto begun = begin(); !begun) return begun;
+    forget_position();
     const auto db = tables_.to_read(table);
     if (!db) return poison(db.error());
     if (*db == nullptr) return {};
@@ -176,6 +214,7 @@ Result<void> BdbStorage::scan(Table table, BytesView first, const Visit& visit) 
 
 Result<void> BdbStorage::drop(Table table) {
     if (auto begun = begin(); !begun) return begun;
+    forget_position();
     if (auto dropped = tables_.drop(transaction_, table); !dropped) return poison(dropped.error());
     return {};
 }
@@ -187,6 +226,7 @@ Result<void> BdbStorage::commit(Durability durability) {
         return std::unexpected(std::move(error));
     }
     if (transaction_ == nullptr) return {};
+    forget_position();
     const std::uint64_t number = commits_ + 1;
     if (auto counted = tables_.set_commits(transaction_, number); !counted) {
         rollback();
@@ -208,6 +248,7 @@ Result<void> BdbStorage::commit(Durability durability) {
 
 void BdbStorage::rollback() {
     poison_.reset();
+    forget_position();
     if (transaction_ == nullptr) return;
     if (const int code = std::exchange(transaction_, nullptr)->abort())
         environment_->notice(StorageNotice::error,
@@ -231,9 +272,43 @@ Result<Usage> BdbStorage::usage() {
     return usage;
 }
 
+Result<void> check_options(const StorageOptions& options) {
+    const auto page = options.page_bytes;
+    if (!std::has_single_bit(page) || page < 512 || page > 65536)
+        return fail(Code::bad_request, "a page of " + std::to_string(page) +
+                                           " octets is not a power of two from 512 to 65536");
+    if (options.cache_bytes < (1u << 20))
+        return fail(Code::bad_request, "a cache of " + std::to_string(options.cache_bytes) +
+                                           " octets is below the least of 1 MiB");
+    return {};
+}
+
+Result<void> make_environment(const StorageOptions& options) {
+    if (auto begun = begin_making(options.directory); !begun) return begun;
+    {
+        const WithoutSync nothing_to_lose_yet;
+        auto environment = BdbEnvironment::open(options);
+        if (!environment) return std::unexpected(environment.error());
+        BdbTables tables(**environment);
+        if (auto opened = tables.open(); !opened) return opened;
+        if (auto made = tables.make_all(); !made) return made;
+        // So that the first true open has nothing to replay.
+        if (const int code = (*environment)->handle().txn_checkpoint(0, 0, DB_FORCE))
+            return std::unexpected((*environment)->error(code, "take the first checkpoint"));
+    }
+    return finish_making(options.directory);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Storage>> open_bdb(const StorageOptions& options) {
+    if (auto sound = check_options(options); !sound) return std::unexpected(sound.error());
+    if (auto ready = prepare_directory(options.directory); !ready)
+        return std::unexpected(ready.error());
+    const auto format = look_at_format(options.directory);
+    if (!format) return std::unexpected(format.error());
+    if (*format == BdbFormat::to_be_made)
+        if (auto made = make_environment(options); !made) return std::unexpected(made.error());
     auto environment = BdbEnvironment::open(options);
     if (!environment) return std::unexpected(environment.error());
     auto storage = std::make_unique<BdbStorage>(std::move(*environment));

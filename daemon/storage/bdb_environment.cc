@@ -1,8 +1,8 @@
 #include "daemon/storage/bdb_environment.h"
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
-#include <charconv>
 
 #include "daemon/storage/ballast.h"
 #include "daemon/storage/bdb_error.h"
@@ -12,59 +12,14 @@
 namespace dynamo {
 namespace {
 
-constexpr std::uint32_t log_buffer_bytes = 4u << 20;
 // A full log file is synced in the middle of a commit: large enough to be rare, small enough that
-// nobody notices (10 MiB cost 8.5 ms, 256 MiB 109 ms).
-constexpr std::uint32_t log_file_bytes = 32u << 20;
+// nobody notices (10 MiB cost 8.5 ms, 256 MiB 109 ms). On a small disk a file takes at most a
+// sixteenth of it, but holds several buffers all the same.
+constexpr std::uint64_t most_log_file_bytes = 32u << 20;
+constexpr std::uint64_t least_log_file_bytes = 1u << 20;
+constexpr std::uint64_t log_files_on_disk = 16;
+constexpr std::uint64_t log_buffers_in_file = 8;
 constexpr std::uint64_t gigabyte = 1u << 30;
-
-constexpr std::string_view format_name = "dynamo storage bdb ";
-constexpr unsigned format_version = 1;
-
-Result<void> check_options(const StorageOptions& options) {
-    const auto page = options.page_bytes;
-    if (!std::has_single_bit(page) || page < 512 || page > 65536)
-        return fail(Code::bad_request, "a page of " + std::to_string(page) +
-                                           " octets is not a power of two from 512 to 65536");
-    if (options.cache_bytes < (1u << 20))
-        return fail(Code::bad_request, "a cache of " + std::to_string(options.cache_bytes) +
-                                           " octets is below the least of 1 MiB");
-    return {};
-}
-
-bool is_environment_file(const std::filesystem::path& path) {
-    const std::string name = path.filename().string();
-    return name.starts_with("log.") || name.starts_with("__db.") || name.ends_with(".db");
-}
-
-// Refuses what was written by somebody else or by a later release, and marks what is new.
-Result<void> check_format(const std::filesystem::path& directory) {
-    const auto file = directory / "format";
-    auto content = read_small_file(file);
-    if (!content) return std::unexpected(content.error());
-    if (!*content) {
-        std::error_code failed;
-        for (const auto& entry : std::filesystem::directory_iterator(directory, failed))
-            if (is_environment_file(entry.path()))
-                return fail(Code::refused, directory.string() + " has " +
-                                               entry.path().filename().string() +
-                                               " but no file 'format': it was not made by dynamod");
-        return replace_file(file, std::string(format_name) + std::to_string(format_version) + "\n");
-    }
-    BytesView text = **content;
-    unsigned version = 0;
-    const bool ours = text.starts_with(format_name);
-    if (ours) text.remove_prefix(format_name.size());
-    const auto end = text.data() + text.size();
-    if (!ours || std::from_chars(text.data(), end, version).ec != std::errc() || version == 0)
-        return fail(Code::corrupt, file.string() + " does not name a storage format");
-    if (version > format_version)
-        return fail(Code::refused, directory.string() + " has storage format " +
-                                       std::to_string(version) + "; this release reads up to " +
-                                       std::to_string(format_version) +
-                                       ": start a newer dynamod on it");
-    return {};
-}
 
 void take_error(const DbEnv* env, const char* /*prefix*/, const char* text) {
     static_cast<BdbEnvironment*>(env->get_app_private())->notice(StorageNotice::error, text);
@@ -73,6 +28,26 @@ void take_error(const DbEnv* env, const char* /*prefix*/, const char* text) {
 void take_message(const DbEnv* env, const char* text) {
     static_cast<BdbEnvironment*>(env->get_app_private())->notice(StorageNotice::info, text);
 }
+
+void take_event(DbEnv* env, u_int32_t event, void* info) {
+    if (event == DB_EVENT_PANIC)
+        static_cast<BdbEnvironment*>(env->get_app_private())->note_panic(*static_cast<int*>(info));
+}
+
+std::uint64_t log_file_bytes(const std::filesystem::path& directory) {
+    const auto disk = disk_bytes_at(directory);
+    if (!disk) return most_log_file_bytes;
+    return std::clamp(std::bit_floor(*disk / log_files_on_disk), least_log_file_bytes,
+                      most_log_file_bytes);
+}
+
+// Recovery fills the log's last file up with zeros, on top of what it writes elsewhere.
+std::uint64_t ballast_bytes(const StorageOptions& options) {
+    return options.ballast_bytes == 0 ? 0
+                                      : options.ballast_bytes + log_file_bytes(options.directory);
+}
+
+constexpr const char* ballast_notice = "the disk is full: the ballast was given up to recover with";
 
 }  // namespace
 
@@ -86,31 +61,26 @@ BdbEnvironment::~BdbEnvironment() {
 }
 
 Result<std::unique_ptr<BdbEnvironment>> BdbEnvironment::open(const StorageOptions& options) {
-    if (auto sound = check_options(options); !sound) return std::unexpected(sound.error());
-    if (auto ready = prepare_directory(options.directory); !ready)
-        return std::unexpected(ready.error());
-    Ballast ballast(options.directory, options.ballast_bytes);
-    std::unique_ptr<BdbEnvironment> environment(new BdbEnvironment(options));
-    if (ballast.release_if_full())
-        environment->notice(StorageNotice::warning,
-                            "the disk of " + environment->place_ +
-                                " is full: the ballast was given up to recover with");
-    if (auto known = check_format(options.directory); !known) return std::unexpected(known.error());
-
     use_guarded_sync();
+    std::unique_ptr<BdbEnvironment> environment(new BdbEnvironment(options));
+    Ballast ballast(options.directory, ballast_bytes(options));
+    if (ballast.release_if_full()) environment->notice(StorageNotice::warning, ballast_notice);
     int code = environment->recover();
-    if (code == ENOSPC && ballast.release()) code = environment->recover();
-    if (code != 0) {
-        Error error = environment->error(code, "recover the log");
-        // Recovery fails for few reasons that are not damage; the library names the others EINVAL.
-        if (code == EINVAL || code == ENOENT) {
-            error.code = Code::corrupt;
-            error.message += "; " + bdb_damage_advice(environment->place_);
-        }
-        return std::unexpected(std::move(error));
+    if (environment->met_full_disk(code) && ballast.release()) {
+        environment->notice(StorageNotice::warning, ballast_notice);
+        code = environment->recover();
     }
-    ballast.lay();
-    return environment;
+    if (code == 0) {
+        ballast.lay();
+        return environment;
+    }
+    Error error = environment->error(code, "recover the log");
+    // Recovery fails for few reasons that are not damage; the library names the others so.
+    if (code == EINVAL || code == ENOENT) {
+        error.code = Code::corrupt;
+        error.message += "; " + bdb_damage_advice(environment->place_);
+    }
+    return std::unexpected(std::move(error));
 }
 
 void BdbEnvironment::make_handle() {
@@ -118,6 +88,8 @@ void BdbEnvironment::make_handle() {
     handle_->set_app_private(this);
     handle_->set_errcall(&take_error);
     handle_->set_msgcall(&take_message);
+    (void)handle_->set_event_notify(&take_event);
+    panic_cause_ = 0;
 }
 
 int BdbEnvironment::configure() {
@@ -125,8 +97,9 @@ int BdbEnvironment::configure() {
     const auto gigabytes = static_cast<u_int32_t>(options_.cache_bytes / gigabyte);
     const auto bytes = static_cast<u_int32_t>(options_.cache_bytes % gigabyte);
     if (const int code = env.set_cachesize(gigabytes, bytes, 1)) return code;
-    if (const int code = env.set_lg_bsize(log_buffer_bytes)) return code;
-    if (const int code = env.set_lg_max(log_file_bytes)) return code;
+    const auto log_bytes = static_cast<u_int32_t>(log_file_bytes(options_.directory));
+    if (const int code = env.set_lg_max(log_bytes)) return code;
+    if (const int code = env.set_lg_bsize(log_bytes / log_buffers_in_file)) return code;
     if (const int code = env.log_set_config(DB_LOG_AUTO_REMOVE, 1)) return code;
     // For the transactions that the library makes itself, when it creates or removes a file: they
     // become durable with the commit that needs them, because the log is one.
@@ -150,7 +123,17 @@ int BdbEnvironment::recover() {
 }
 
 Error BdbEnvironment::error(int code, std::string_view doing) const {
-    return bdb_error(code, doing, place_);
+    const int cause = code == DB_RUNRECOVERY ? panic_cause_.load() : 0;
+    return bdb_error(cause == 0 ? code : cause, cause != 0, doing, place_);
+}
+
+bool BdbEnvironment::met_full_disk(int code) const {
+    return code == ENOSPC || (code == DB_RUNRECOVERY && panic_cause_ == ENOSPC);
+}
+
+void BdbEnvironment::note_panic(int cause) {
+    int none = 0;
+    (void)panic_cause_.compare_exchange_strong(none, cause);
 }
 
 void BdbEnvironment::notice(StorageNotice notice, std::string text) {

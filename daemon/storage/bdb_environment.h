@@ -6,6 +6,7 @@
 
 #include <db_cxx.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -17,7 +18,8 @@ namespace dynamo {
 
 class BdbEnvironment {
   public:
-    /// Recovers, giving the ballast up when the disk is too full for that.
+    /// Recovers, giving the ballast up when the disk is too full for that; lays it when it is not
+    /// there and there is room. An empty directory becomes an environment.
     [[nodiscard]] static Result<std::unique_ptr<BdbEnvironment>> open(
         const StorageOptions& options);
     BdbEnvironment(const BdbEnvironment&) = delete;
@@ -29,20 +31,24 @@ class BdbEnvironment {
     [[nodiscard]] const StorageOptions& options() const { return options_; }
     /// The directory, as messages name it.
     [[nodiscard]] const std::string& place() const { return place_; }
-    /// The error for a return code of the library.
+    /// The error for a return code of the library; after a panic, for what made it panic.
     [[nodiscard]] Error error(int code, std::string_view doing) const;
     /// Passes a line on to the daemon's log. From any thread.
     void notice(StorageNotice notice, std::string text);
+    /// The library told why it gives up. From any thread.
+    void note_panic(int cause);
 
   private:
     explicit BdbEnvironment(const StorageOptions& options);
     [[nodiscard]] int configure();
     [[nodiscard]] int recover();
+    [[nodiscard]] bool met_full_disk(int code) const;
     void make_handle();
 
     StorageOptions options_;
     std::string place_;
     std::mutex notice_lock_;
+    std::atomic<int> panic_cause_ = 0;
     std::unique_ptr<DbEnv> handle_;
 };
 

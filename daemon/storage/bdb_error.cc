@@ -7,12 +7,12 @@
 namespace dynamo {
 namespace {
 
-Code code_of(int number) {
+Code code_of(int number, bool panicked) {
     switch (number) {
         case ENOSPC:
         case EDQUOT:
             return Code::storage_full;
-        case DB_RUNRECOVERY:  // the environment met damage and refuses everything from then on
+        case DB_RUNRECOVERY:
         case DB_CHKSUM_FAIL:
         case DB_PAGE_NOTFOUND:
         case DB_VERIFY_BAD:
@@ -22,14 +22,16 @@ Code code_of(int number) {
         case DB_OLD_VERSION:
             return Code::refused;
         default:
-            return Code::storage;
+            // What stops an environment, other than a full disk, is damage that it met.
+            return panicked ? Code::corrupt : Code::storage;
     }
 }
 
-std::string advice_for(Code code, int number, const std::string& place) {
+std::string advice_for(Code code, int number, bool panicked, const std::string& place) {
     switch (code) {
         case Code::storage_full:
-            return "; make room on that disk and writes go on";
+            return panicked ? "; make room on that disk, then start the daemon again"
+                            : "; make room on that disk and writes go on";
         case Code::corrupt:
             return "; restart the daemon once, which recovers; if it fails again, " +
                    bdb_damage_advice(place);
@@ -46,10 +48,10 @@ std::string advice_for(Code code, int number, const std::string& place) {
 
 }  // namespace
 
-Error bdb_error(int code, std::string_view doing, const std::string& place) {
-    const Code meaning = code_of(code);
+Error bdb_error(int code, bool panicked, std::string_view doing, const std::string& place) {
+    const Code meaning = code_of(code, panicked);
     return {meaning, "cannot " + std::string(doing) + " in " + place + ": " +
-                         DbEnv::strerror(code) + advice_for(meaning, code, place)};
+                         DbEnv::strerror(code) + advice_for(meaning, code, panicked, place)};
 }
 
 std::string bdb_damage_advice(const std::string& place) {

@@ -9,9 +9,10 @@
 
 namespace dynamo {
 
-/// The error for `code`, met while `doing` ("get from objects-0003.db"). `place` is the
-/// environment's directory.
-[[nodiscard]] Error bdb_error(int code, std::string_view doing, const std::string& place);
+/// The error for `code`, met while `doing` ("read objects-0003.db"). `panicked`: it stopped the
+/// environment, which now refuses everything. `place` is the environment's directory.
+[[nodiscard]] Error bdb_error(int code, bool panicked, std::string_view doing,
+                              const std::string& place);
 
 /// What to do about an environment that lost data or is damaged; ends a message.
 [[nodiscard]] std::string bdb_damage_advice(const std::string& place);

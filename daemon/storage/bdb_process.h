@@ -16,7 +16,17 @@ void use_guarded_sync();
 /// process with a message that names the file.
 int sync_or_end(int descriptor, int (*sync)(int));
 
-/// What the process exits with then: the tools' code for a storage failure.
+/// While one lives, the library's syncs on this thread do nothing: for an environment that is being
+/// made and does not count before all of it is synced at once.
+class WithoutSync {
+  public:
+    WithoutSync();
+    WithoutSync(const WithoutSync&) = delete;
+    WithoutSync& operator=(const WithoutSync&) = delete;
+    ~WithoutSync();
+};
+
+/// What the process exits with when the disk refuses: the tools' code for a storage failure.
 inline constexpr int sync_failed_exit = 8;
 
 }  // namespace dynamo

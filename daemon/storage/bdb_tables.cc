@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
-#include <set>
 #include <system_error>
 
 #include "daemon/storage/bdb_error.h"
@@ -16,6 +15,7 @@ namespace {
 
 constexpr std::string_view catalog_file = "catalog.db";
 constexpr std::string_view commits_row = "commits";
+constexpr std::string_view empty_suffix = " empty";
 constexpr std::string_view objects_prefix = "objects-";
 
 std::string name_of(Table table) {
@@ -49,6 +49,10 @@ std::optional<Table> table_named(BytesView name) {
 
 std::size_t index_of(Table table) {
     return table.kind == Table::Kind::hints ? 0 : std::size_t{table.partition} + 1;
+}
+
+Table table_at(std::size_t index) {
+    return index == 0 ? Table::hints() : Table::objects(static_cast<std::uint16_t>(index - 1));
 }
 
 Dbt dbt_of(BytesView bytes) {
@@ -106,9 +110,11 @@ Result<void> BdbTables::read_row(BytesView name, BytesView value) {
             return {};
         }
     } else if (const auto table = table_named(name)) {
+        const bool empty = value.ends_with(empty_suffix);
+        if (empty) value.remove_suffix(empty_suffix.size());
         if (const auto generation = number_from<std::uint32_t>(value)) {
             file(*table).generation = *generation;
-            file(*table).listed = true;
+            file(*table).filled = !empty;
             return {};
         }
     }
@@ -117,20 +123,21 @@ Result<void> BdbTables::read_row(BytesView name, BytesView value) {
                                    bdb_damage_advice(environment_.place()));
 }
 
+Result<void> BdbTables::make_all() {
+    for (std::size_t index = 0; index < files_.size(); ++index)
+        if (auto made = open_handle(table_at(index), files_[index]); !made) return made;
+    return {};
+}
+
 void BdbTables::remove_leftovers() {
-    std::set<std::string> kept = {std::string(catalog_file)};
-    for (std::size_t index = 0; index < files_.size(); ++index) {
-        const Table table =
-            index == 0 ? Table::hints() : Table::objects(static_cast<std::uint16_t>(index - 1));
-        if (files_[index].listed) kept.insert(file_name(table, files_[index].generation));
-    }
     std::vector<std::string> leftovers;
     std::error_code failed;
     for (const auto& entry :
          std::filesystem::directory_iterator(environment_.options().directory, failed)) {
         const std::string name = entry.path().filename().string();
-        if (!name.ends_with(".db") || kept.contains(name)) continue;
-        if (table_named(name.substr(0, name.find('.')))) leftovers.push_back(name);
+        if (!name.ends_with(".db")) continue;
+        const auto table = table_named(name.substr(0, name.find('.')));
+        if (table && name != file_of(*table)) leftovers.push_back(name);
     }
     for (const std::string& name : leftovers) remove_file(name);
 }
@@ -142,14 +149,20 @@ void BdbTables::remove_file(const std::string& name) {
                             environment_.error(code, "remove " + name).message);
 }
 
+Result<void> BdbTables::write_row(DbTxn* transaction, BytesView name, BytesView value) {
+    Dbt name_dbt = dbt_of(name);
+    Dbt value_dbt = dbt_of(value);
+    if (const int code = catalog_->put(transaction, &name_dbt, &value_dbt, 0))
+        return std::unexpected(
+            environment_.error(code, "write " + std::string(name) + " to the catalog"));
+    return {};
+}
+
 Result<void> BdbTables::set_commits(DbTxn* transaction, std::uint64_t commits) {
     std::array<char, 24> text{};
     const auto end = std::to_chars(text.data(), text.data() + text.size(), commits).ptr;
-    Dbt name = dbt_of(commits_row);
-    Dbt value = dbt_of({text.data(), static_cast<std::size_t>(end - text.data())});
-    if (const int code = catalog_->put(transaction, &name, &value, 0))
-        return std::unexpected(environment_.error(code, "count a commit"));
-    return {};
+    return write_row(transaction, commits_row,
+                     {text.data(), static_cast<std::size_t>(end - text.data())});
 }
 
 BdbTables::File& BdbTables::file(Table table) {
@@ -181,7 +194,7 @@ Result<BdbTables::DbHandle> BdbTables::open_file(const std::string& name, bool c
 }
 
 Result<void> BdbTables::open_handle(Table table, File& file) {
-    auto handle = open_file(file_name(table, file.generation), !file.listed);
+    auto handle = open_file(file_name(table, file.generation), !file.filled);
     if (!handle) return std::unexpected(handle.error());
     file.handle = std::move(*handle);
     return {};
@@ -189,7 +202,7 @@ Result<void> BdbTables::open_handle(Table table, File& file) {
 
 Result<Db*> BdbTables::to_read(Table table) {
     const std::size_t index = index_of(table);
-    if (index >= files_.size() || !files_[index].listed) return nullptr;
+    if (index >= files_.size() || !files_[index].filled) return nullptr;
     File& found = files_[index];
     if (!found.handle)
         if (auto opened = open_handle(table, found); !opened)
@@ -202,14 +215,11 @@ Result<Db*> BdbTables::to_write(DbTxn* transaction, Table table) {
     if (!found.handle)
         if (auto opened = open_handle(table, found); !opened)
             return std::unexpected(opened.error());
-    if (!found.listed) {
-        const std::string name = name_of(table);
+    if (!found.filled) {
         const std::string generation = std::to_string(found.generation);
-        Dbt key = dbt_of(name);
-        Dbt value = dbt_of(generation);
-        if (const int code = catalog_->put(transaction, &key, &value, 0))
-            return std::unexpected(environment_.error(code, "list " + name));
-        found.listed = true;
+        if (auto written = write_row(transaction, name_of(table), generation); !written)
+            return std::unexpected(written.error());
+        found.filled = true;
         changes_.push_back({.table = table, .dropped = false});
     }
     return found.handle.get();
@@ -217,12 +227,10 @@ Result<Db*> BdbTables::to_write(DbTxn* transaction, Table table) {
 
 Result<void> BdbTables::drop(DbTxn* transaction, Table table) {
     File& found = file(table);
-    if (!found.listed) return {};
-    const std::string name = name_of(table);
-    Dbt key = dbt_of(name);
-    if (const int code = catalog_->del(transaction, &key, 0))
-        return std::unexpected(environment_.error(code, "drop " + name));
+    if (!found.filled) return {};
     const std::uint32_t next = found.generation + 1;
+    const std::string row = std::to_string(next) + std::string(empty_suffix);
+    if (auto written = write_row(transaction, name_of(table), row); !written) return written;
     changes_.push_back({.table = table, .dropped = true, .before = std::move(found)});
     found = File{.generation = next};
     return {};
@@ -242,7 +250,7 @@ void BdbTables::rolled_back() {
         File& present = file(change->table);
         if (!change->dropped) {
             // The file stays, empty and open, for the next write.
-            present.listed = false;
+            present.filled = false;
             continue;
         }
         if (present.handle) {

@@ -1,13 +1,16 @@
 // The files that tables live in, and the catalog that says which.
 //
-// A file is made at the first write to its table, in a transaction of its own, so that a rollback
-// of the owner's transaction leaves the handle good; the catalog's row, written in the owner's
-// transaction, is what makes it the table's file. Dropping a table erases that row and is done in a
-// moment however large the table is; the file goes after the commit. What a crash leaves behind
-// without a row goes at the next open.
+// A file is made in a transaction of its own, at the latest before the first write to its table, so
+// that a rollback of the owner's transaction leaves the handle good; the catalog's row, written in
+// the owner's transaction, is what gives the table rows. Dropping a table changes that row and is
+// done in a moment however large the table is; the old file goes after the commit. What a crash
+// leaves of older generations goes at the next open.
 //
 //     catalog.db:  "commits"      → how many commits were made
-//                  "objects-0017" → the generation of its file, 0 unless it was dropped before
+//                  "objects-0017" → "0": its file is objects-0017.db
+//                                   "2": its file is objects-0017.2.db, after two drops
+//                                   "2 empty": the same, with nothing written since the drop
+//                                   no row: "0 empty"
 //
 // Threads: one
 // Errors:  as storage.h; corrupt when a file that the catalog names is missing or no B-tree
@@ -31,6 +34,8 @@ class BdbTables {
 
     /// Reads the catalog and removes files that nothing names.
     [[nodiscard]] Result<void> open();
+    /// Makes the files of hints and of the expected partitions.
+    [[nodiscard]] Result<void> make_all();
 
     /// Commits that recovery found.
     [[nodiscard]] std::uint64_t commits() const { return commits_; }
@@ -57,14 +62,14 @@ class BdbTables {
 
     struct File {
         std::uint32_t generation = 0;
-        bool listed = false;  ///< the catalog has it, as the present transaction sees it
+        bool filled = false;  ///< was written to, as the present transaction sees it
         DbHandle handle = {};
     };
 
     /// What the present transaction did to the catalog.
     struct Change {
         Table table;
-        bool dropped = false;  ///< otherwise: listed
+        bool dropped = false;  ///< otherwise: filled
         File before = {};      ///< of a drop
     };
 
@@ -73,6 +78,7 @@ class BdbTables {
     [[nodiscard]] Result<void> open_handle(Table table, File& file);
     [[nodiscard]] Result<void> read_catalog();
     [[nodiscard]] Result<void> read_row(BytesView name, BytesView value);
+    [[nodiscard]] Result<void> write_row(DbTxn* transaction, BytesView name, BytesView value);
     void remove_leftovers();
     void remove_file(const std::string& name);
 

@@ -10,6 +10,16 @@
 #include <utility>
 
 namespace dynamo {
+namespace {
+
+Result<struct statvfs> measure(const std::filesystem::path& directory) {
+    struct statvfs status{};
+    if (::statvfs(directory.c_str(), &status) != 0)
+        return std::unexpected(system_error("measure the room at", directory, errno));
+    return status;
+}
+
+}  // namespace
 
 Error system_error(std::string_view doing, const std::filesystem::path& path, int number) {
     const bool full = number == ENOSPC || number == EDQUOT;
@@ -26,9 +36,9 @@ Result<void> prepare_directory(const std::filesystem::path& directory) {
         return std::unexpected(system_error("look at", directory, errno));
     if (!S_ISDIR(status.st_mode))
         return std::unexpected(system_error("use as a directory", directory, ENOTDIR));
-    if (::access(directory.c_str(), R_OK | X_OK) != 0)
+    if (::faccessat(AT_FDCWD, directory.c_str(), R_OK | X_OK, AT_EACCESS) != 0)
         return std::unexpected(system_error("read the directory", directory, errno));
-    if (::access(directory.c_str(), W_OK) != 0)
+    if (::faccessat(AT_FDCWD, directory.c_str(), W_OK, AT_EACCESS) != 0)
         return std::unexpected(system_error("write to the directory", directory, errno));
     return {};
 }
@@ -76,11 +86,23 @@ Result<void> sync_directory(const std::filesystem::path& directory) {
     return {};
 }
 
+Result<void> sync_file_system(const std::filesystem::path& directory) {
+    const FileHandle handle(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!handle.is_open() || ::syncfs(handle.get()) != 0)
+        return std::unexpected(system_error("sync the file system of", directory, errno));
+    return {};
+}
+
 Result<std::uint64_t> free_bytes_at(const std::filesystem::path& directory) {
-    struct statvfs status{};
-    if (::statvfs(directory.c_str(), &status) != 0)
-        return std::unexpected(system_error("measure the room at", directory, errno));
-    return std::uint64_t{status.f_bavail} * status.f_frsize;
+    const auto status = measure(directory);
+    if (!status) return std::unexpected(status.error());
+    return std::uint64_t{status->f_bavail} * status->f_frsize;
+}
+
+Result<std::uint64_t> disk_bytes_at(const std::filesystem::path& directory) {
+    const auto status = measure(directory);
+    if (!status) return std::unexpected(status.error());
+    return std::uint64_t{status->f_blocks} * status->f_frsize;
 }
 
 FileHandle::FileHandle(FileHandle&& other) noexcept

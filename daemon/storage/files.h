@@ -35,8 +35,14 @@ namespace dynamo {
 /// Makes the names in a directory durable.
 [[nodiscard]] Result<void> sync_directory(const std::filesystem::path& directory);
 
+/// Makes everything on a directory's file system durable, with one wait for many files.
+[[nodiscard]] Result<void> sync_file_system(const std::filesystem::path& directory);
+
 /// What this user may still write there.
 [[nodiscard]] Result<std::uint64_t> free_bytes_at(const std::filesystem::path& directory);
+
+/// The whole of the disk, free or not.
+[[nodiscard]] Result<std::uint64_t> disk_bytes_at(const std::filesystem::path& directory);
 
 /// A file descriptor that closes itself.
 class FileHandle {

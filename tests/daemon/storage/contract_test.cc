@@ -24,6 +24,8 @@ class storage_contract : public testing::TestWithParam<std::string> {
         options.engine = GetParam();
         options.directory = scratch_.path() / "engine";
         options.cache_bytes = 4u << 20;
+        options.partitions = 8;
+        options.ballast_bytes = 1u << 20;
         auto opened = open_storage(options);
         ASSERT_TRUE(opened) << opened.error().message;
         storage_ = std::move(*opened);
@@ -320,7 +322,7 @@ TEST_P(storage_contract, takes_the_longest_key_and_refuses_a_longer_one) {
 }
 
 TEST_P(storage_contract, keeps_many_tables_apart) {
-    constexpr std::uint16_t tables = 300;
+    constexpr std::uint16_t tables = 40;  // some made ahead, some not
     for (std::uint16_t partition = 0; partition < tables; ++partition)
         put(Table::objects(partition), "key", std::to_string(partition));
     put(hints_, "key", "hint");
@@ -331,20 +333,18 @@ TEST_P(storage_contract, keeps_many_tables_apart) {
 }
 
 TEST_P(storage_contract, says_how_much_it_stores) {
-    const auto before = storage_->usage();
-    ASSERT_TRUE(before);
-    EXPECT_GT(before->free_bytes, 0u);
     put(objects_, "key", Bytes(3u << 20, 'v'));
     commit();
-    const auto after = storage_->usage();
-    ASSERT_TRUE(after);
-    EXPECT_GE(after->stored_bytes, before->stored_bytes + (3u << 20));
+    const auto usage = storage_->usage();
+    ASSERT_TRUE(usage) << usage.error().message;
+    EXPECT_GE(usage->stored_bytes, 3u << 20);
+    EXPECT_GT(usage->free_bytes, 0u);
 }
 
 // The engine against a model that is obviously right: a map, and a copy of it for rollback.
 TEST_P(storage_contract, agrees_with_a_model_over_random_histories) {
-    constexpr int seeds = 5;
-    constexpr int steps = 3000;
+    constexpr int seeds = 4;
+    constexpr int steps = 2000;
     using Model = std::map<Table, std::map<Bytes, Bytes>>;
     for (int seed = 0; seed < seeds; ++seed) {
         SCOPED_TRACE("seed " + std::to_string(seed));
@@ -372,7 +372,7 @@ TEST_P(storage_contract, agrees_with_a_model_over_random_histories) {
             } else if (dice < 86) {
                 const auto first = model[table].lower_bound(key);
                 EXPECT_EQ(rows(table, key), Rows(first, model[table].end()));
-            } else if (dice < 88) {
+            } else if (dice < 87) {
                 drop(table);
                 model[table].clear();
             } else if (dice < 95) {
