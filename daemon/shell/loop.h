@@ -1,0 +1,82 @@
+// The loop: drain → step → commit → send.
+//
+//     wait ──▶ drain peers, then clients ──▶ node ──▶ commit, save ring ──▶ send ──┐
+//      ▲                                                                           │
+//      └───────────────────────────────────────────────────────────────────────────┘
+//
+// Everything that arrived together is stepped together, committed as one transaction and answered
+// with one frame to each peer and one batch to each client that sends batches: a busy node batches
+// by itself. A drain is bounded in messages and octets, for peers and clients alike, so that
+// neither waits for the other. Nothing is said before it is durable.
+//
+// Threads: one; run() returns at the end of the process
+// Errors:  a commit that fails is told to the node and survived once; damage, a second failure in a
+//          row, or a ring that cannot be saved ends the loop
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/node/node.h"
+#include "daemon/shell/data_directory.h"
+#include "daemon/shell/log.h"
+#include "daemon/shell/stats.h"
+#include "daemon/shell/transport.h"
+
+namespace dynamo {
+
+struct LoopOptions {
+    Durability durability = Durability::sync;
+    wire::Limits limits;
+    std::uint64_t min_free_bytes = 0;
+};
+
+class Loop {
+  public:
+    Loop(Node& node, Storage& storage, DataDirectory& directory, Transport& transport, Log& log,
+         LoopOptions options);
+
+    /// Commits and sends what the node said when it was made: call it once, before run().
+    [[nodiscard]] Result<void> begin();
+    /// Until SIGTERM or SIGINT can be read from `signals` (a signalfd).
+    [[nodiscard]] Result<void> run(int signals);
+
+    [[nodiscard]] const LoopStats& stats() const { return stats_; }
+
+  private:
+    void step(Now now);
+    void take_peer_frame(const Received& received, Now now);
+    void take_client_frame(Received received, Now now);
+    void reject(ClientHandle client, const wire::Rejected& rejected);
+    void sample_load(Instant now);
+    [[nodiscard]] Result<void> settle();
+    [[nodiscard]] Result<void> commit();
+    void send_to_peers();
+    void send_to_clients();
+    void send_batch(ClientHandle client, std::vector<wire::Reply> replies);
+    void write_log();
+    [[nodiscard]] Duration patience(Instant now) const;
+
+    Node& node_;
+    Storage& storage_;
+    DataDirectory& directory_;
+    Transport& transport_;
+    Log& log_;
+    LoopOptions options_;
+    LoopStats stats_;
+    std::set<ClientHandle> batching_;  // clients that send batches, and so understand them
+    std::vector<std::pair<ClientHandle, wire::Reply>> rejections_;
+    bool more_ = false;  // a drain stopped at its bounds
+    bool is_full_ = false;
+    unsigned failures_in_a_row_ = 0;
+    Duration last_commit_{0};
+    Instant next_load_{};
+    Instant next_turn_{};
+};
+
+/// This moment, for the node.
+[[nodiscard]] Now now_of_system();
+
+}  // namespace dynamo
