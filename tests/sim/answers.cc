@@ -1,0 +1,170 @@
+#include "tests/sim/answers.h"
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <set>
+
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo::sim {
+namespace {
+
+std::string about(const LogEntry& entry) {
+    return "operation " + std::to_string(entry.operation.number) + " (session " +
+           std::to_string(entry.operation.session) + ", answered by n" +
+           std::to_string(entry.asked + 1) + "): ";
+}
+
+std::uint64_t number_of(const std::string& text) {
+    std::uint64_t value = 0;
+    std::from_chars(text.data(), text.data() + text.size(), value);
+    return value;
+}
+
+/// An observing put without `overwrite` answers `conflict` rather than supersede several values.
+void check_observed(World& world, const LogEntry& entry, std::size_t own, WriteSet token) {
+    if (entry.operation.mode != PutMode::observe || entry.operation.overwrite ||
+        entry.operation.kind != Operation::Kind::put)
+        return;
+    const Bytes& key = entry.operation.key;
+    token.remove(own);
+    std::set<Bytes> values;
+    for (const std::size_t number : world.ledger.maximal(key, token).members()) {
+        const Write& write = world.ledger.writes(key)[number];
+        if (!write.tombstone) values.insert(write.value);
+    }
+    if (values.size() > 1)
+        world.verdict.fail(rule::exact, key,
+                           about(entry) + "an observing put superseded a conflict: " +
+                               world.ledger.show(key, world.ledger.maximal(key, token)));
+}
+
+/// What the answer's context may cover besides the write itself.
+void check_context(World& world, const LogEntry& entry, std::size_t own, const WriteSet& token) {
+    const Bytes& key = entry.operation.key;
+    const Write& write = world.ledger.writes(key)[own];
+    if (!token.includes(write.past)) {
+        WriteSet more = write.past;
+        more.remove(token);
+        world.verdict.fail(rule::exact, key,
+                           about(entry) + "it superseded " + world.ledger.show(key, more) +
+                               ", which the context in its answer does not cover");
+    }
+    WriteSet allowed;
+    if (entry.operation.mode == PutMode::observe) {
+        // Whatever stood beside it when it was minted was not superseded, so is not covered.
+        allowed = token;
+        allowed.remove(write.beside);
+    } else {
+        allowed = world.ledger.closure(key, entry.seen);
+        allowed.add(own);
+    }
+    WriteSet more = token;
+    more.remove(allowed);
+    if (!more.empty())
+        world.verdict.fail(rule::exact, key,
+                           about(entry) + "the context in its answer covers " +
+                               world.ledger.show(key, more) +
+                               ", which its own context did not cover");
+    WriteSet beyond = write.past;
+    beyond.remove(allowed);
+    if (!beyond.empty())
+        world.verdict.fail(rule::exact, key,
+                           about(entry) + "it superseded " + world.ledger.show(key, beyond) +
+                               ", which its context did not cover");
+}
+
+void check_copies(World& world, const LogEntry& entry, std::size_t own) {
+    const Bytes& key = entry.operation.key;
+    const Write& write = world.ledger.writes(key)[own];
+    const unsigned wanted = entry.operation.w == 0 ? world.setup.w : entry.operation.w;
+    const auto copies = static_cast<unsigned>(std::popcount(write.held));
+    if (copies >= wanted) return;
+    std::string holders;
+    for (unsigned i = 0; i < 64; ++i)
+        if ((write.held >> i & 1) != 0) holders += " n" + std::to_string(i + 1);
+    world.verdict.fail(rule::durable, key,
+                       about(entry) + world.ledger.show(key, own) + " is acknowledged with W=" +
+                           std::to_string(wanted) + ", and only these have stored it:" + holders);
+}
+
+}  // namespace
+
+WriteSet token_set(World& world, const Cluster& cluster, const Bytes& key, const Bytes& token) {
+    const auto context = wire::decode_context(token, cluster.id(), position_of(key));
+    if (!context) {
+        world.verdict.fail(rule::exact, key,
+                           "a node made a context that is none: " + context.error().message);
+        return {};
+    }
+    return world.ledger.covered(key, context->seen);
+}
+
+void check_got(World& world, const Cluster& cluster, LogEntry& entry, const wire::GetReply& reply) {
+    const Bytes& key = entry.operation.key;
+    WriteSet shown;
+    for (const wire::VersionReply& version : reply.versions) {
+        const Dot dot{{NodeId::from(version.node), number_of(version.birth)}, version.counter};
+        const auto number = world.ledger.find(key, dot);
+        if (!number)
+            return world.verdict.fail(rule::invented, key,
+                                      about(entry) + "it shows \"" + version.value.substr(0, 24) +
+                                          "\", which nobody has stored");
+        const Write& write = world.ledger.writes(key)[*number];
+        if (write.value != version.value || write.tombstone != version.tombstone)
+            return world.verdict.fail(rule::invented, key,
+                                      about(entry) + "it shows \"" + version.value.substr(0, 24) +
+                                          "\" as " + world.ledger.show(key, *number));
+        shown.add(*number);
+    }
+    entry.shown = shown;
+    const WriteSet right = world.ledger.closure(key, shown);
+    const WriteSet token = token_set(world, cluster, key, reply.context);
+    WriteSet hidden = token;
+    hidden.remove(right);
+    WriteSet missing = right;
+    missing.remove(token);
+    if (!hidden.empty())
+        world.verdict.fail(rule::exact, key,
+                           about(entry) + "its context covers " + world.ledger.show(key, hidden) +
+                               ", which it does not show and nothing shown supersedes; shown: " +
+                               world.ledger.show(key, shown));
+    if (!missing.empty())
+        world.verdict.fail(rule::exact, key,
+                           about(entry) + "its context does not cover " +
+                               world.ledger.show(key, missing) + ", which it shows");
+}
+
+void check_stored(World& world, const Cluster& cluster, LogEntry& entry, const Bytes& token,
+                  bool existed) {
+    const Bytes& key = entry.operation.key;
+    const WriteSet covered = token_set(world, cluster, key, token);
+    const bool removes = entry.operation.kind == Operation::Kind::remove;
+    if (removes && !existed && entry.operation.mode == PutMode::observe) return;
+    // Whatever its context covers was minted before it.
+    const std::vector<std::size_t> members = covered.members();
+    const auto is_own = [&](const Write& write) {
+        return removes ? write.tombstone : !write.tombstone && write.value == entry.value;
+    };
+    if (members.empty() || !is_own(world.ledger.writes(key)[members.back()]))
+        return world.verdict.fail(rule::exact, key,
+                                  about(entry) + "the context in its answer does not cover it: " +
+                                      world.ledger.show(key, covered));
+    const std::size_t own = members.back();
+    world.ledger.writes(key)[own].acknowledged = true;
+    entry.shown = {};
+    entry.shown.add(own);
+    check_context(world, entry, own, covered);
+    check_observed(world, entry, own, covered);
+    check_copies(world, entry, own);
+}
+
+void check_failed(World& world, LogEntry& entry, const wire::ErrorReply& reply) {
+    entry.told = reply.name + ": " + reply.message;
+    if (entry.operation.kind == Operation::Kind::put && reply.applied == "no" &&
+        !entry.operation.resend)
+        world.ledger.rule_out(entry.value);
+}
+
+}  // namespace dynamo::sim

@@ -1,0 +1,220 @@
+#include "tests/sim/checkers.h"
+
+#include <algorithm>
+#include <charconv>
+#include <set>
+
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo::sim {
+namespace {
+
+std::string name(unsigned node) { return "n" + std::to_string(node + 1); }
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Duration request_timeout{2'000'000};
+
+/// Two full rounds of anti-entropy: a node turns to one partition and one other owner of it per
+/// interval, so a round takes (partitions owned) × (other owners) intervals; doubled, and some
+/// seconds for silent peers to be probed and hints to be handed back.
+Duration convergence_bound(const Setup& setup) {
+    const unsigned turns = setup.partitions * (setup.copies - 1);
+    return 2 * turns * seconds(1) + seconds(30);
+}
+
+}  // namespace
+
+std::vector<unsigned> Scene::owners(const Bytes& key) const {
+    std::vector<unsigned> out;
+    for (const unsigned owner : cluster.owners(key))
+        if (std::ranges::find(alive, owner) != alive.end()) out.push_back(owner);
+    return out;
+}
+
+std::string not_converged(Scene& scene) {
+    for (const Bytes& key : scene.keys) {
+        const std::vector<unsigned> owners = scene.owners(key);
+        for (const unsigned owner : owners) {
+            if (scene.cluster.stored_bytes(owner, key) ==
+                scene.cluster.stored_bytes(owners.front(), key))
+                continue;
+            const auto shown = [&](unsigned node) {
+                const auto object = scene.cluster.stored(node, key);
+                if (!object) return name(node) + " nothing";
+                const Seen seen = scene.world.ledger.read(key, *object);
+                return name(node) + " shows " + scene.world.ledger.show(key, seen.siblings) +
+                       " and has seen " + std::to_string(seen.covered.size()) + " writes";
+            };
+            return key + ": " + shown(owners.front()) + ", " + shown(owner);
+        }
+    }
+    return {};
+}
+
+std::string undelivered_hints(Scene& scene) {
+    for (const unsigned holder : scene.alive)
+        for (const unsigned owner : scene.alive)
+            if (const std::size_t held = scene.cluster.hints(holder, owner); held > 0)
+                return name(holder) + " holds " + std::to_string(held) + " for " + name(owner);
+    return {};
+}
+
+void check_nothing_lost(Scene& scene, const Bytes& key, const Object& final) {
+    const auto& writes = scene.world.ledger.writes(key);
+    WriteSet missing;
+    for (std::size_t i = 0; i < writes.size(); ++i)
+        if (writes[i].acknowledged && !final.clock.covers(writes[i].dot)) missing.add(i);
+    if (!missing.empty())
+        scene.world.verdict.fail(rule::lost, key,
+                                 "acknowledged and gone: " + scene.world.ledger.show(key, missing));
+}
+
+void check_nothing_returned(Scene& scene, const Bytes& key, const Object& final) {
+    const auto& writes = scene.world.ledger.writes(key);
+    WriteSet superseded;
+    for (const Write& write : writes)
+        if (write.acknowledged) superseded.add(write.past);
+    WriteSet back;
+    for (const std::size_t number : scene.world.ledger.read(key, final).siblings.members())
+        if (superseded.has(number)) back.add(number);
+    if (!back.empty())
+        scene.world.verdict.fail(rule::returned, key,
+                                 "superseded by an acknowledged write, and shown at the end: " +
+                                     scene.world.ledger.show(key, back));
+}
+
+void check_no_explosion(Scene& scene, const Bytes& key, const Object& final) {
+    const auto& writes = scene.world.ledger.writes(key);
+    WriteSet applied;
+    for (std::size_t i = 0; i < writes.size(); ++i)
+        if (final.clock.covers(writes[i].dot)) applied.add(i);
+    const WriteSet concurrent = scene.world.ledger.maximal(key, applied);
+    if (final.siblings.size() > concurrent.size())
+        scene.world.verdict.fail(rule::explosion, key,
+                                 std::to_string(final.siblings.size()) + " siblings, though only " +
+                                     scene.world.ledger.show(key, concurrent) + " are concurrent");
+}
+
+void check_merge_laws(Verdict& verdict, const Bytes& key, const std::vector<Object>& states) {
+    const auto merged = [](Object a, const Object& b) {
+        merge(a, b);
+        return a;
+    };
+    for (const Object& a : states) {
+        if (merged(a, a) != a) verdict.fail(rule::merge, key, "a state merged with itself changes");
+        for (const Object& b : states) {
+            const Object ab = merged(a, b);
+            if (ab != merged(b, a)) verdict.fail(rule::merge, key, "the order of two matters");
+            for (const Object& c : states)
+                if (merged(ab, c) != merged(a, merged(b, c)))
+                    verdict.fail(rule::merge, key, "the grouping of three matters");
+        }
+    }
+}
+
+void check_one_ring(Scene& scene) {
+    std::map<std::uint64_t, Sha256> digests;
+    for (const unsigned node : scene.alive) {
+        const RingState* ring = scene.cluster.process(node).node()->ring();
+        if (!ring) continue;
+        for (const Epoch& epoch : ring->epochs) {
+            const Sha256 digest = wire::digest_of(epoch);
+            if (digests.emplace(epoch.number, digest).first->second != digest)
+                scene.world.verdict.fail(rule::ring, {},
+                                         name(node) + " has another epoch " +
+                                             std::to_string(epoch.number) + " than the others");
+        }
+    }
+}
+
+void check_final_gets(Scene& scene, const Bytes& key, const Object& final) {
+    std::set<std::pair<Bytes, std::uint64_t>> right;
+    for (const Sibling& sibling : final.siblings)
+        right.emplace(std::to_string(sibling.dot.actor.birth), sibling.dot.counter);
+    for (const unsigned node : scene.alive) {
+        const auto answer =
+            scene.cluster.ask_and_wait(node, wire::GetRequest{key, 0}, 2 * request_timeout);
+        if (scene.world.verdict.failed()) return;
+        const auto* got = answer ? std::get_if<wire::GetReply>(&*answer) : nullptr;
+        if (!got) {
+            // With too few owners alive for R, that is the right answer.
+            if (scene.alive.size() < scene.world.setup.r) continue;
+            const auto* error = answer ? std::get_if<wire::ErrorReply>(&*answer) : nullptr;
+            return scene.world.verdict.fail(
+                rule::available, key,
+                "a get through " + name(node) + " fails after the healing: " +
+                    (error ? error->name + ": " + error->message : "no answer"));
+        }
+        std::set<std::pair<Bytes, std::uint64_t>> shown;
+        for (const auto& version : got->versions) shown.emplace(version.birth, version.counter);
+        if (shown != right)
+            return scene.world.verdict.fail(
+                rule::returned, key,
+                "a get through " + name(node) + " shows " + std::to_string(shown.size()) +
+                    " versions, not the " + std::to_string(right.size()) + " of the final state");
+    }
+}
+
+void check_available(Scene& scene, Workload& workload, const Bytes& key) {
+    if (scene.alive.size() < scene.world.setup.w) return;
+    const std::vector<unsigned> owners = scene.cluster.owners(key);
+    for (unsigned place = 0; place < owners.size(); ++place) {
+        if (std::ranges::find(scene.alive, owners[place]) == scene.alive.end()) continue;
+        // As a client does: once more when the first time-out passes without success.
+        std::string told;
+        for (int attempt = 0; attempt < 2; ++attempt) {
+            Operation operation;
+            operation.number = workload.next_plain_number();
+            operation.session = 0;
+            operation.key = key;
+            operation.kind = Operation::Kind::put;
+            operation.mode = PutMode::context;
+            operation.via = place;
+            operation.timeout = request_timeout;
+            workload.begin(operation);
+            scene.world.run_for(2 * request_timeout, [&] {
+                return workload.entry(operation.number).status != Status::sent;
+            });
+            const LogEntry& entry = workload.entry(operation.number);
+            if (scene.world.verdict.failed() || entry.status == Status::ok) break;
+            told = std::string(name_of(entry.status)) + " " + entry.told;
+            if (attempt == 1)
+                scene.world.verdict.fail(rule::available, key,
+                                         "a put through " + name(owners[place]) +
+                                             " fails twice after the healing: " + told);
+        }
+    }
+}
+
+void settle(Scene& scene, const Workload& workload) {
+    World& world = scene.world;
+    const Instant until = world.timeline.now() + convergence_bound(world.setup);
+    std::string apart;
+    std::string held;
+    while (!world.verdict.failed() && world.timeline.now() < until) {
+        world.run_for(milliseconds(500));
+        apart = not_converged(scene);
+        held = undelivered_hints(scene);
+        if (apart.empty() && held.empty() && workload.idle()) return;
+    }
+    if (!apart.empty()) world.verdict.fail(rule::converge, apart.substr(0, apart.find(':')), apart);
+    if (!held.empty()) world.verdict.fail(rule::hints, {}, held);
+}
+
+void judge(Scene& scene) {
+    check_one_ring(scene);
+    for (const Bytes& key : scene.keys) {
+        const std::vector<unsigned> owners = scene.owners(key);
+        if (owners.empty()) continue;
+        const Object final = scene.cluster.stored(owners.front(), key).value_or(Object{});
+        check_nothing_lost(scene, key, final);
+        check_nothing_returned(scene, key, final);
+        check_no_explosion(scene, key, final);
+        check_merge_laws(scene.world.verdict, key, scene.world.ledger.states(key));
+        if (!scene.world.verdict.failed()) check_final_gets(scene, key, final);
+    }
+}
+
+}  // namespace dynamo::sim

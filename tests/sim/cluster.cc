@@ -1,0 +1,263 @@
+#include "tests/sim/cluster.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "daemon/node/local/objects.h"
+#include "libdynamo/wire/state_codec.h"
+#include "tests/sim/describe.h"
+
+namespace dynamo::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+std::string peer_address(unsigned index) { return "10.0.0." + std::to_string(index + 1) + ":7101"; }
+
+/// A row of the hints table: the owner's id, then the row as in the main tables.
+constexpr std::size_t owner_octets = 16;
+constexpr std::size_t position_octets = 8;
+
+struct RowName {
+    NodeId hint_for;
+    Bytes row;
+    [[nodiscard]] Bytes key() const { return row.substr(position_octets); }
+};
+RowName row_name(const Table& table, BytesView key) {
+    if (table.kind == Table::Kind::objects) return {{}, Bytes(key)};
+    return {NodeId::from(key.substr(0, owner_octets)), Bytes(key.substr(owner_octets))};
+}
+
+}  // namespace
+
+Cluster::Cluster(World& world)
+    : world_(world),
+      network_(world.timeline, world.chance, world.setup.network,
+               [this](const Packet& packet) { deliver(packet); }) {
+    for (unsigned i = 0; i < world.setup.nodes; ++i)
+        processes_.push_back(std::make_unique<Process>(world_, *this, i, options_of(i)));
+}
+
+NodeOptions Cluster::options_of(unsigned index) const {
+    Random random = world_.chance.at(Stream::identity, index);
+    NodeOptions options;
+    options.self.id = NodeId::random(random);
+    options.self.name = "n" + std::to_string(index + 1);
+    if (world_.setup.zones) options.self.zone = std::string(1, static_cast<char>('a' + index % 3));
+    options.self.client_address = "10.0.0." + std::to_string(index + 1) + ":7100";
+    options.self.peer_address = peer_address(index);
+    if (index > 0) options.seeds = {peer_address(0)};
+    options.founding.name = "sim";
+    options.founding.copies = static_cast<std::uint16_t>(world_.setup.copies);
+    options.founding.partitions = static_cast<std::uint16_t>(world_.setup.partitions);
+    options.founding.read_quorum = static_cast<std::uint16_t>(world_.setup.r);
+    options.founding.write_quorum = static_cast<std::uint16_t>(world_.setup.w);
+    options.mutant = world_.setup.mutant;
+    return options;
+}
+
+// --------------------------------------------------------------------------------- forming a ring
+
+bool Cluster::stage_all() {
+    for (unsigned i = 1; i < size(); ++i) {
+        const auto hello = ask_and_wait(i, wire::HelloRequest{"dyn-sim"}, seconds(5));
+        const auto* who = hello ? std::get_if<wire::HelloReply>(&*hello) : nullptr;
+        if (!who || who->state != "waiting") return false;
+        wire::StageRequest stage;
+        stage.node_id = who->node_id;
+        stage.name = who->node;
+        stage.zone = who->zone;
+        stage.weight = who->weight;
+        stage.client_address = who->client_address;
+        stage.peer_address = who->peer_address;
+        const auto staged = ask_and_wait(0, stage, seconds(5));
+        if (!staged || !std::holds_alternative<wire::StageReply>(*staged)) return false;
+    }
+    return true;
+}
+
+void Cluster::form() {
+    for (auto& process : processes_) process->start();
+    const auto broken = [&](const char* what) { world_.verdict.fail(rule::forms, {}, what); };
+    if (!stage_all()) return broken("a node could not be staged to join");
+    const auto planned = ask_and_wait(0, wire::PlanRequest{}, seconds(5));
+    const auto* plan = planned ? std::get_if<wire::PlanReply>(&*planned) : nullptr;
+    if (!plan) return broken("no plan");
+    const auto committed = ask_and_wait(0, wire::CommitRequest{plan->plan}, seconds(5));
+    if (!committed || !std::holds_alternative<wire::CommitReply>(*committed))
+        return broken("the plan could not be committed");
+    const auto joined = [&] {
+        return std::ranges::all_of(processes_, [&](const auto& process) {
+            const RingState* ring = process->node() ? process->node()->ring() : nullptr;
+            return ring && ring->head().members.size() == size();
+        });
+    };
+    world_.run_for(seconds(60), joined);
+    if (!joined()) return broken("not every node has the new ring within a minute");
+    const RingState& ring = *processes_[0]->node()->ring();
+    cluster_ = ring.cluster;
+    routes_ = Routes(ring.head(), wire::digest_of(ring.head()));
+}
+
+// ------------------------------------------------------------------------------------- who is who
+
+unsigned Cluster::index_of(const NodeId& id) const {
+    for (const auto& process : processes_)
+        if (process->id() == id) return process->index();
+    return UINT32_MAX;
+}
+
+std::vector<unsigned> Cluster::owners(const Bytes& key) const {
+    std::vector<unsigned> out;
+    for (const NodeId& id : routes_.owners(routes_.partition_of(position_of(key))))
+        out.push_back(index_of(id));
+    return out;
+}
+
+std::vector<unsigned> Cluster::fallbacks(const Bytes& key) const {
+    std::vector<unsigned> out;
+    for (const NodeId& id : routes_.fallbacks(routes_.partition_of(position_of(key))))
+        out.push_back(index_of(id));
+    return out;
+}
+
+// ---------------------------------------------------------------------------------------- packets
+
+void Cluster::send_peer(unsigned from, const std::string& address, wire::Frames frames) {
+    for (const auto& process : processes_)
+        if (process->options().self.peer_address == address)
+            network_.send({from, process->index(), std::move(frames)}, true);
+}
+
+void Cluster::send_client(unsigned from, ClientHandle client, wire::Frames frames) {
+    network_.send({from, static_cast<unsigned>(client), std::move(frames)}, false);
+}
+
+void Cluster::ask(unsigned client, unsigned node, const wire::Request& request) {
+    network_.send({client, node, wire::encode_requests({request})}, false);
+}
+
+std::optional<wire::ClientReply> Cluster::ask_and_wait(unsigned node, wire::ClientRequest body,
+                                                       Duration patience) {
+    const std::uint64_t id = ++asked_;
+    operator_ops_ = {{id, wire::op_of(body)}};
+    operator_answer_.reset();
+    ask(operator_end, node, {id, patience, {}, std::move(body)});
+    world_.run_for(patience, [&] { return operator_answer_.has_value(); });
+    operator_ops_.clear();
+    return std::exchange(operator_answer_, std::nullopt);
+}
+
+void Cluster::deliver(const Packet& packet) {
+    world_.trace.fold(folded::packet, std::uint64_t{packet.from} << 32 | packet.to,
+                      checksum(packet.frames.header, checksum(packet.frames.body)));
+    if (packet.to >= first_session) {
+        if (listener_.arrives) listener_.arrives(packet.to, packet.frames);
+        return;
+    }
+    if (packet.to == operator_end) {
+        const auto replies =
+            wire::decode_replies(packet.frames.header, packet.frames.body, [&](std::uint64_t id) {
+                const auto at = operator_ops_.find(id);
+                return at == operator_ops_.end() ? std::string_view{} : at->second;
+            });
+        if (replies && !replies->empty()) operator_answer_ = replies->front().body;
+        return;
+    }
+    Process& to = *processes_[packet.to];
+    if (to.up()) return to.receive(packet);
+    if (!to.refuses()) return;
+    if (packet.from < first_client) {
+        // The sender's transport sees the refusal after a way back.
+        world_.timeline.after(Duration(300), [this, packet] {
+            processes_[packet.from]->unreachable(processes_[packet.to]->id());
+        });
+    } else if (packet.from >= first_session && listener_.refused) {
+        listener_.refused(packet.from, packet.to, packet.frames);
+    }
+}
+
+void Cluster::replied(unsigned node, ClientHandle client, const wire::Reply& reply) {
+    if (world_.trace.wordy())
+        world_.say("n" + std::to_string(node + 1) + " -> client " + std::to_string(client) + "  " +
+                   describe(reply));
+    if (client >= first_session && listener_.leaves) listener_.leaves(node, client, reply);
+}
+
+// ---------------------------------------------------------------------------------------- records
+
+void Cluster::committed(unsigned node, const std::vector<Disk::Change>& changes) {
+    for (const Disk::Change& change : changes)
+        if (change.table.kind != Table::Kind::notes) committed_row(node, change);
+}
+
+void Cluster::committed_row(unsigned node, const Disk::Change& change) {
+    const RowName name = row_name(change.table, change.key);
+    const Bytes key = name.key();
+    const bool hint = !name.hint_for.is_none();
+    Object before;
+    Object after;
+    for (const auto& [bytes, object] :
+         {std::pair{&change.before, &before}, {&change.after, &after}}) {
+        if (!bytes->has_value()) continue;
+        auto record = decode_record(name.row, **bytes);
+        if (!record)
+            return world_.verdict.fail(
+                rule::invented, key,
+                "a record is stored that cannot be read: " + record.error().message);
+        *object = std::move(record->object);
+    }
+    const unsigned owner = hint ? index_of(name.hint_for) : node;
+    if (world_.trace.wordy())
+        world_.say("n" + std::to_string(node + 1) + " commits " + key +
+                   (hint ? " for n" + std::to_string(owner + 1) : "") +
+                   (change.after ? "" : ": erased"));
+    if (change.after) {
+        if (hint && !change.before) world_.marks.hit(Mark::hint_stored);
+        world_.ledger.committed(node, processes_[node]->id(), key, before, after, hint);
+    } else {
+        check_erased(node, owner, key, before);
+    }
+}
+
+void Cluster::check_erased(unsigned node, unsigned owner, const Bytes& key, const Object& before) {
+    const std::string who = "n" + std::to_string(node + 1);
+    if (owner == node)
+        return world_.verdict.fail(rule::lost, key, who + " erased its record of the key");
+    WriteSet missing;
+    for (const std::size_t number : world_.ledger.covered(key, before.clock).members())
+        if ((world_.ledger.writes(key)[number].held >> owner & 1) == 0) missing.add(number);
+    if (missing.empty()) return world_.marks.hit(Mark::hint_delivered);
+    world_.verdict.fail(rule::hints, key,
+                        who + " dropped its hint for n" + std::to_string(owner + 1) +
+                            ", which never stored " + world_.ledger.show(key, missing));
+}
+
+std::optional<Object> Cluster::stored(unsigned node, const Bytes& key, const NodeId& hint_for) {
+    const Slot slot = Slot::of(routes_, key, hint_for);
+    const Bytes* bytes = processes_[node]->disk().peek(slot.table(), slot.storage_key());
+    if (!bytes) return std::nullopt;
+    auto record = decode_record(slot.row, *bytes);
+    if (!record) {
+        world_.verdict.fail(rule::invented, key, "a stored record cannot be read");
+        return std::nullopt;
+    }
+    return std::move(record->object);
+}
+
+Bytes Cluster::stored_bytes(unsigned node, const Bytes& key) {
+    const auto object = stored(node, key);
+    return object ? wire::encode(*object) : Bytes{};
+}
+
+std::size_t Cluster::hints(unsigned holder, unsigned owner) {
+    const auto& image = processes_[holder]->disk().image();
+    const auto rows = image.find(Table::hints());
+    if (rows == image.end()) return 0;
+    const NodeId& id = processes_[owner]->id();
+    return static_cast<std::size_t>(std::ranges::count_if(
+        rows->second, [&](const auto& row) { return row.first.starts_with(id.bytes()); }));
+}
+
+}  // namespace dynamo::sim

@@ -1,0 +1,89 @@
+// The cluster: processes, the network between them and their clients, and the operator who forms
+// the ring.
+//
+// Ends 0 to n-1 of the network are nodes; clients begin at first_client, the operator is the first
+// of them.
+//
+// Threads: one
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "libdynamo/ring/route.h"
+#include "tests/sim/process.h"
+
+namespace dynamo::sim {
+
+inline constexpr unsigned operator_end = first_client;
+inline constexpr unsigned first_session = first_client + 1;
+
+class Cluster final : public Surroundings {
+  public:
+    /// Called when a reply leaves a node, and when it reaches its client.
+    struct Listener {
+        std::function<void(unsigned node, ClientHandle client, const wire::Reply& reply)> leaves;
+        std::function<void(unsigned client, const wire::Frames& frames)> arrives;
+        /// The node refused the connection: the request that was on its way is not applied.
+        std::function<void(unsigned client, unsigned node, const wire::Frames& frames)> refused;
+    };
+
+    explicit Cluster(World& world);
+    void listen(Listener listener) { listener_ = std::move(listener); }
+
+    /// Starts all nodes and forms the ring, as an operator does: the first founds, the others wait;
+    /// each is asked who it is and staged to join; then plan and commit.
+    void form();
+
+    [[nodiscard]] std::size_t size() const { return processes_.size(); }
+    [[nodiscard]] Process& process(unsigned index) { return *processes_[index]; }
+    [[nodiscard]] Network& network() { return network_; }
+    [[nodiscard]] const Routes& routes() const { return routes_; }
+    [[nodiscard]] const ClusterId& id() const { return cluster_; }
+    [[nodiscard]] unsigned index_of(const NodeId& id) const;
+    /// The owners of a key, most preferred first, then those who would stand in.
+    [[nodiscard]] std::vector<unsigned> owners(const Bytes& key) const;
+    [[nodiscard]] std::vector<unsigned> fallbacks(const Bytes& key) const;
+
+    /// Sends a request from a client's end.
+    void ask(unsigned client, unsigned node, const wire::Request& request);
+    /// Sends one and waits for its answer; none when there is none within `patience`.
+    [[nodiscard]] std::optional<wire::ClientReply> ask_and_wait(unsigned node,
+                                                                wire::ClientRequest body,
+                                                                Duration patience);
+
+    /// A key's object in the main table of a node, or its hint there; none when absent. A violation
+    /// when it cannot be read.
+    [[nodiscard]] std::optional<Object> stored(unsigned node, const Bytes& key,
+                                               const NodeId& hint_for = {});
+    /// The canonical bytes of the same; empty when absent.
+    [[nodiscard]] Bytes stored_bytes(unsigned node, const Bytes& key);
+    /// Hints that a node holds for another.
+    [[nodiscard]] std::size_t hints(unsigned holder, unsigned owner);
+
+    void send_peer(unsigned from, const std::string& address, wire::Frames frames) override;
+    void send_client(unsigned from, ClientHandle client, wire::Frames frames) override;
+    void committed(unsigned node, const std::vector<Disk::Change>& changes) override;
+    void replied(unsigned node, ClientHandle client, const wire::Reply& reply) override;
+
+  private:
+    void deliver(const Packet& packet);
+    void committed_row(unsigned node, const Disk::Change& change);
+    void check_erased(unsigned node, unsigned owner, const Bytes& key, const Object& before);
+    [[nodiscard]] NodeOptions options_of(unsigned index) const;
+    [[nodiscard]] bool stage_all();
+
+    World& world_;
+    Network network_;
+    std::vector<std::unique_ptr<Process>> processes_;
+    Listener listener_;
+    Routes routes_;
+    ClusterId cluster_;
+    std::uint64_t asked_ = 0;
+    std::map<std::uint64_t, std::string_view> operator_ops_;
+    std::optional<wire::ClientReply> operator_answer_;
+};
+
+}  // namespace dynamo::sim

@@ -1,0 +1,215 @@
+#include "tests/sim/nemesis.h"
+
+#include <array>
+
+namespace dynamo::sim {
+namespace {
+
+using std::chrono::milliseconds;
+
+bool is_network(Fault fault) {
+    return fault == Fault::partition || fault == Fault::one_way || fault == Fault::bridge ||
+           fault == Fault::flap || fault == Fault::isolate;
+}
+
+}  // namespace
+
+std::vector<Strike> plan_strikes(const Setup& setup) {
+    std::vector<Fault> on;
+    for (std::size_t i = 0; i < fault_count; ++i)
+        if (setup.faults[i]) on.push_back(static_cast<Fault>(i));
+    std::vector<Strike> plan;
+    if (on.empty()) return plan;
+    const Chance chance(setup.seed);
+    const auto chaos = static_cast<std::uint64_t>(setup.chaos.count());
+    for (unsigned number = 0; number < setup.strikes; ++number) {
+        Random random = chance.at(Stream::nemesis, number);
+        Strike strike;
+        strike.number = number;
+        strike.fault = on[random.below(on.size())];
+        strike.at = Duration(static_cast<std::int64_t>(random.below(chaos)));
+        strike.lasts =
+            milliseconds(50 + static_cast<int>(random.below(random.chance(0.3) ? 8000 : 2500)));
+        strike.node = static_cast<unsigned>(random.below(setup.nodes));
+        strike.detail = random.bits();
+        plan.push_back(strike);
+    }
+    return plan;
+}
+
+std::string describe(const Strike& strike) {
+    return std::string(name_of(strike.fault)) + " n" + std::to_string(strike.node + 1) + " for " +
+           std::to_string(strike.lasts.count() / 1000) + " ms";
+}
+
+Nemesis::Nemesis(World& world, Cluster& cluster) : world_(world), cluster_(cluster) {
+    for (unsigned i = 0; i < cluster.size(); ++i) images_[i] = cluster.process(i).disk().image();
+}
+
+void Nemesis::schedule(const Strike& planned) {
+    world_.timeline.after(planned.at, [this, planned] {
+        if (!over_) strike(planned);
+    });
+}
+
+bool Nemesis::may_destroy() {
+    // The node that stays dead takes its copies with it.
+    if (destroyed_ + 1 >= world_.setup.least_w) return false;
+    ++destroyed_;
+    return true;
+}
+
+Nemesis::Links Nemesis::links_of(const Strike& strike) const {
+    const auto nodes = static_cast<unsigned>(cluster_.size());
+    // Sides by the bits of the detail, with the struck node always on the first.
+    const auto first = [&](unsigned node) {
+        if (strike.fault == Fault::isolate) return node == strike.node;
+        return node == strike.node || (strike.detail >> node & 1) != 0;
+    };
+    const unsigned bridge = static_cast<unsigned>(strike.detail >> 32) % nodes;
+    Links links;
+    for (unsigned a = 0; a < nodes; ++a) {
+        for (unsigned b = 0; b < nodes; ++b) {
+            if (a == b || first(a) == first(b)) continue;
+            if (strike.fault == Fault::one_way && !first(a)) continue;
+            if (strike.fault == Fault::bridge && (a == bridge || b == bridge)) continue;
+            links.emplace_back(a, b);
+        }
+    }
+    return links;
+}
+
+void Nemesis::cut(const Links& links, Duration lasts) {
+    for (const auto& [from, to] : links) cluster_.network().cut(from, to);
+    world_.timeline.after(lasts, [this, links] {
+        if (over_) return;
+        for (const auto& [from, to] : links) cluster_.network().mend(from, to);
+    });
+}
+
+void Nemesis::down_for(unsigned node, Duration lasts) {
+    world_.timeline.after(lasts, [this, node] { cluster_.process(node).start(); });
+}
+
+void Nemesis::lose_power(Process& process, std::uint64_t detail) {
+    const std::size_t unsynced = process.disk().unsynced();
+    const bool destroys = unsynced > 0 && may_destroy();
+    process.lose_power(destroys ? detail % unsynced : unsynced);
+}
+
+void Nemesis::strike(const Strike& strike) {
+    world_.trace.fold(folded::strike, strike.number, strike.node);
+    if (world_.trace.wordy()) world_.say("strike: " + describe(strike));
+    if (strike.fault == Fault::flap) {
+        for (int i = 0; i < 4; ++i)
+            world_.timeline.after(strike.lasts / 2 * i, [this, strike] {
+                if (!over_) cut(links_of(strike), strike.lasts / 4);
+            });
+    } else if (is_network(strike.fault)) {
+        cut(links_of(strike), strike.lasts);
+    } else if (strike.fault == Fault::clog) {
+        const auto other = static_cast<unsigned>(strike.detail % cluster_.size());
+        cluster_.network().clog(strike.node, other, world_.timeline.now() + strike.lasts);
+    } else if (strike.fault >= Fault::bad_reads && strike.fault <= Fault::roll_back) {
+        strike_disk(strike);
+    } else {
+        strike_process(strike);
+    }
+}
+
+void Nemesis::strike_process(const Strike& strike) {
+    Process& process = cluster_.process(strike.node);
+    switch (strike.fault) {
+        case Fault::kill:
+            if (!process.up()) return;
+            process.kill();
+            return down_for(strike.node, strike.lasts);
+        case Fault::power:
+            if (!process.up()) return;
+            lose_power(process, strike.detail);
+            return down_for(strike.node, strike.lasts);
+        case Fault::boundary:
+            return process.arm(static_cast<Boundary>(1 + strike.detail % 5), strike.lasts);
+        case Fault::pause:
+            process.pause(true);
+            world_.timeline.after(strike.lasts, [&process] { process.pause(false); });
+            return;
+        case Fault::clock:
+            return process.jump_clock(static_cast<std::int64_t>(strike.detail % 7'200'000) -
+                                      3'600'000);
+        case Fault::restart_all:
+            for (unsigned i = 0; i < cluster_.size(); ++i) {
+                cluster_.process(i).kill();
+                down_for(i, strike.lasts + milliseconds(i * 10));
+            }
+            return;
+        case Fault::dead_for_good:
+            if (dead_ != UINT32_MAX || !may_destroy()) return;
+            dead_ = strike.node;
+            process.retire();
+            if ((strike.detail & 1) != 0) return process.kill();
+            return process.lose_power(process.disk().unsynced());
+        default:
+            return;
+    }
+}
+
+void Nemesis::strike_disk(const Strike& strike) {
+    Process& process = cluster_.process(strike.node);
+    Disk& disk = process.disk();
+    const auto later = [&](auto what) {
+        world_.timeline.after(strike.lasts, [this, what] {
+            if (!over_) what();
+        });
+    };
+    switch (strike.fault) {
+        case Fault::bad_reads:
+            world_.marks.hit(Mark::read_error);
+            disk.fail_reads(0.05 + 0.4 * static_cast<double>(strike.detail % 100) / 100,
+                            world_.chance.at(Stream::disk, strike.number + 1000000));
+            return later([&disk] { disk.fail_reads(0, Random(0)); });
+        case Fault::disk_full: {
+            const bool told = (strike.detail & 1) != 0;
+            process.fill_disk((strike.detail & 2) != 0 ? Disk::Full::at_put : Disk::Full::at_commit,
+                              told);
+            return later([this, &process] {
+                world_.marks.hit(Mark::disk_full_entered_and_left);
+                process.fill_disk(Disk::Full::no, true);
+            });
+        }
+        case Fault::lose_shard:
+        case Fault::roll_back:
+            // The first strike of a node takes the image that a later one puts back.
+            if (strike.fault == Fault::roll_back && images_[strike.node].empty()) {
+                images_[strike.node] = disk.image();
+                return;
+            }
+            if (strike.node == dead_ || !may_destroy()) return;
+            process.kill();
+            if (strike.fault == Fault::lose_shard) {
+                disk.wipe();
+                wiped_.insert(strike.node);
+            } else {
+                disk.restore(images_[strike.node]);
+                world_.marks.hit(Mark::rolled_back);
+            }
+            return down_for(strike.node, strike.lasts);
+        default:
+            return;
+    }
+}
+
+void Nemesis::heal() {
+    over_ = true;
+    cluster_.network().heal();
+    for (unsigned i = 0; i < cluster_.size(); ++i) {
+        Process& process = cluster_.process(i);
+        process.disk().fail_reads(0, Random(0));
+        process.fill_disk(Disk::Full::no, true);
+        process.arm(Boundary::none, Duration(0));
+        process.pause(false);
+        process.start();
+    }
+}
+
+}  // namespace dynamo::sim

@@ -1,0 +1,101 @@
+#include "tests/sim/setup.h"
+
+#include <algorithm>
+
+namespace dynamo::sim {
+namespace {
+
+constexpr std::array<std::string_view, fault_count> fault_names = {
+    "kill",      "power",      "boundary",  "pause",       "clock",        "partition",
+    "one-way",   "bridge",     "flap",      "isolate",     "clog",         "bad-reads",
+    "disk-full", "lose-shard", "roll-back", "restart-all", "dead-for-good"};
+
+struct Quorums {
+    unsigned r;
+    unsigned w;
+};
+/// Mostly such that reads meet writes; the others must still lose nothing.
+constexpr Quorums quorums[] = {{2, 2}, {2, 2}, {2, 2}, {2, 2}, {2, 2}, {1, 3},
+                               {3, 1}, {2, 3}, {3, 2}, {1, 1}, {1, 2}};
+
+void draw_network(Setup& setup, Random& random) {
+    NetworkOptions& network = setup.network;
+    if (random.chance(0.4))
+        network.drop = 0.002 + 0.06 * static_cast<double>(random.below(100)) / 100;
+    if (random.chance(0.4)) network.duplicate = 0.05;
+    if (random.chance(0.3)) network.slow = 0.03;
+    if (random.chance(0.3)) network.late = 0.02;
+    network.reorder = random.chance(0.7);
+    network.held_when_cut = random.chance(0.5) ? 0.9 : 0.1;
+    if (random.chance(0.2)) network.most = Duration(60000);
+}
+
+}  // namespace
+
+std::string_view name_of(Fault fault) { return fault_names[static_cast<std::size_t>(fault)]; }
+
+bool Setup::calm() const {
+    return std::ranges::none_of(faults, [](bool on) { return on; }) && network.drop == 0 &&
+           network.slow == 0;
+}
+
+Setup draw_setup(std::uint64_t seed) {
+    Random random = Chance(seed).at(Stream::setup);
+    Setup setup;
+    setup.seed = seed;
+    setup.nodes = 3 + static_cast<unsigned>(random.below(4));
+    setup.partitions = random.chance(0.5) ? 8 : 4;
+    const Quorums& drawn = quorums[random.below(std::size(quorums))];
+    setup.r = drawn.r;
+    setup.w = drawn.w;
+    setup.vary_quorums = random.chance(0.25);
+    setup.least_w = setup.vary_quorums ? 1 : setup.w;
+    setup.zones = random.chance(0.25);
+    setup.durability = random.chance(0.35) ? Durability::os : Durability::sync;
+    setup.sessions = 2 + static_cast<unsigned>(random.below(4));
+    setup.keys = 1 + static_cast<unsigned>(random.below(3));
+    setup.operations = 30 + static_cast<unsigned>(random.below(60));
+    setup.large_percent = random.chance(0.1) ? 20 : 0;
+    setup.chaos = std::chrono::seconds(6 + static_cast<int>(random.below(12)));
+    setup.commit_most = random.chance(0.2) ? Duration(60000) : Duration(3000);
+    if (random.chance(0.3)) setup.mix = {20, 10, 40, 5, 20, 20};
+    if (random.chance(0.2)) setup.mix = {15, 20, 5, 40, 15, 30};
+    const bool calm = random.chance(0.08);
+    if (calm) {
+        setup.network.duplicate = random.chance(0.3) ? 0.05 : 0;
+        return setup;
+    }
+    draw_network(setup, random);
+    for (bool& on : setup.faults) on = random.chance(0.33);
+    setup.strikes = 3 + static_cast<unsigned>(random.below(18));
+    return setup;
+}
+
+std::string describe(const Setup& setup) {
+    std::string out =
+        "nodes=" + std::to_string(setup.nodes) + " N=" + std::to_string(setup.copies) +
+        " R=" + std::to_string(setup.r) + " W=" + std::to_string(setup.w) +
+        (setup.vary_quorums ? "(varied)" : "") + " Q=" + std::to_string(setup.partitions) +
+        (setup.durability == Durability::os ? " os" : " sync") + (setup.zones ? " zones" : "") +
+        " sessions=" + std::to_string(setup.sessions) + " keys=" + std::to_string(setup.keys) +
+        " operations=" + std::to_string(setup.operations) + " seconds=" +
+        std::to_string(std::chrono::duration_cast<std::chrono::seconds>(setup.chaos).count());
+    const NetworkOptions& network = setup.network;
+    const auto percent = [&](const char* name, double probability) {
+        if (probability > 0)
+            out += std::string(" ") + name + "=" +
+                   std::to_string(static_cast<int>(probability * 1000)) + "/1000";
+    };
+    percent("drop", network.drop);
+    percent("duplicate", network.duplicate);
+    percent("slow", network.slow);
+    percent("late", network.late);
+    out += network.reorder ? " reorder" : "";
+    out += " strikes=" + std::to_string(setup.strikes) + " faults=";
+    std::string faults;
+    for (std::size_t i = 0; i < fault_count; ++i)
+        if (setup.faults[i]) faults += (faults.empty() ? "" : ",") + std::string(fault_names[i]);
+    return out + (faults.empty() ? "none" : faults);
+}
+
+}  // namespace dynamo::sim

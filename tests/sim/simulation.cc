@@ -1,0 +1,95 @@
+#include "tests/sim/simulation.h"
+
+#include <algorithm>
+
+#include "tests/sim/checkers.h"
+#include "tests/sim/nemesis.h"
+
+namespace dynamo::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class Run {
+  public:
+    Run(const Setup& setup, const LeftOut& left_out, Trace::Mode mode)
+        : left_out_(left_out), world_(setup, mode), cluster_(world_) {}
+
+    Outcome play() {
+        cluster_.form();
+        Workload workload(world_, cluster_);
+        Nemesis nemesis(world_, cluster_);
+        if (!world_.verdict.failed()) chaos(workload, nemesis);
+        if (!world_.verdict.failed()) heal(workload, nemesis);
+        return outcome(workload);
+    }
+
+  private:
+    void chaos(Workload& workload, Nemesis& nemesis) {
+        cluster_.network().disturb(true);
+        for (const Operation& operation : plan_operations(world_.setup))
+            if (!left_out_.operations.contains(operation.number)) workload.schedule(operation);
+        for (const Strike& strike : plan_strikes(world_.setup))
+            if (!left_out_.strikes.contains(strike.number)) nemesis.schedule(strike);
+        world_.run_for(world_.setup.chaos);
+    }
+
+    void heal(Workload& workload, Nemesis& nemesis) {
+        if (world_.trace.wordy()) world_.say("all faults are over");
+        nemesis.heal();
+        world_.run_for(seconds(5));
+        if (world_.verdict.failed()) return;
+        Scene scene{world_, cluster_, {}, {}};
+        for (unsigned i = 0; i < cluster_.size(); ++i)
+            if (i != nemesis.dead()) scene.alive.push_back(i);
+        scene.keys = world_.ledger.keys();
+        if (nemesis.dead() != UINT32_MAX) world_.marks.hit(Mark::healed_without_a_dead_node);
+
+        const Instant healed = world_.timeline.now();
+        for (const Bytes& key : scene.keys)
+            if (!world_.verdict.failed()) check_available(scene, workload, key);
+        settle(scene, workload);
+        convergence_ = world_.timeline.now() - healed;
+        if (world_.verdict.failed()) return;
+        judge(scene);
+        for (const Bytes& key : scene.keys)
+            for (const unsigned owner : scene.owners(key))
+                if (nemesis.wiped().contains(owner) && cluster_.stored(owner, key))
+                    world_.marks.hit(Mark::anti_entropy_mended_wiped);
+    }
+
+    Outcome outcome(const Workload& workload) {
+        Outcome outcome;
+        outcome.violation = world_.verdict.first();
+        outcome.trace_hash = world_.trace.hash();
+        outcome.events = world_.timeline.happened();
+        outcome.convergence = convergence_;
+        outcome.lines = world_.trace.lines();
+        for (const auto& [number, entry] : workload.log()) {
+            outcome.ok += entry.status == Status::ok;
+            outcome.failed += entry.status == Status::failed;
+            outcome.unknown += entry.status == Status::unknown;
+        }
+        const Ledger::Counts& counts = world_.ledger.counts();
+        world_.marks.hit(Mark::three_siblings, counts.three_siblings);
+        world_.marks.hit(Mark::new_actor_after_restart, counts.new_actor_after_restart);
+        world_.marks.hit(Mark::stand_in_coordinated, counts.minted_by_stand_in);
+        world_.marks.hit(Mark::late_replay, cluster_.network().counts().replayed);
+        outcome.marks = world_.marks;
+        return outcome;
+    }
+
+    LeftOut left_out_;
+    World world_;
+    Cluster cluster_;
+    Duration convergence_{0};
+};
+
+}  // namespace
+
+Outcome run(const Setup& setup, const LeftOut& left_out, Trace::Mode mode) {
+    return Run(setup, left_out, mode).play();
+}
+
+}  // namespace dynamo::sim
