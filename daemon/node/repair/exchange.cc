@@ -213,7 +213,7 @@ std::optional<Exchange::Pair> Exchange::next_to_rebuild() {
 
 std::optional<Exchange::Pair> Exchange::next_in_turn() {
     const auto& owned = desk_.routes.owned_by(desk_.self());
-    for (std::size_t looked = 0; looked < owned.size();) {
+    for (std::size_t looked = 0; !owned.empty() && looked <= owned.size();) {
         const std::uint16_t partition = owned[turn_ % owned.size()];
         const auto owners = desk_.routes.owners(partition);
         if (turn_owner_ >= owners.size()) {

@@ -50,14 +50,13 @@ void Handback::tick() {
     expire();
     std::erase_if(looks_,
                   [&](const auto& entry) { return objects_.hints_held_for(entry.first) == 0; });
-    // Whoever was looked at last comes last, so that no owner waits for another's many hints.
+    // Whoever was served last comes last, so that no owner waits for another's many hints.
     std::vector<NodeId> owners = objects_.hint_owners();
-    std::ranges::rotate(owners, std::ranges::upper_bound(owners, last_looked_at_));
+    std::ranges::rotate(owners, std::ranges::upper_bound(owners, last_served_));
     for (const NodeId& owner : owners) {
         if (!worth_a_look(owner)) continue;
         Look& present = looks_[owner];
         if (present.due > desk_.now.instant) continue;
-        last_looked_at_ = owner;
         look(owner, present);
     }
 }
@@ -95,6 +94,7 @@ void Handback::look(const NodeId& owner, Look& present) {
         present.due = desk_.now.instant + desk_.options.handback_interval * intervals_of_rest;
         return;
     }
+    if (!found->empty()) last_served_ = owner;
     for (Found& hint : *found) deliver(std::move(hint));
     open_looks();  // not everything that was found need have been sent
 }

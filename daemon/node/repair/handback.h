@@ -74,7 +74,7 @@ class Handback {
     std::set<Bytes> in_flight_;  ///< storage keys of the hints in `deliveries_`
     std::size_t bytes_in_flight_ = 0;
     std::map<NodeId, Look> looks_;
-    NodeId last_looked_at_;
+    NodeId last_served_;
     bool damage_told_ = false;
 };
 
