@@ -232,7 +232,7 @@ std::optional<Exchange::Pair> Exchange::next_in_turn() {
 // a pass, as the node that offers
 
 void Exchange::start(const Pair& pair) {
-    pass_.emplace();
+    pass_ = Pass{};
     pass_->partition = pair.partition;
     pass_->partner = pair.partner;
     if (const auto rebuild = rebuilds_.find(pair.partition); rebuild != rebuilds_.end())
