@@ -12,8 +12,6 @@ namespace {
 /// Rows, and octets of rows with their records, that one offer spans.
 constexpr std::size_t max_rows_offered = 256;
 constexpr std::size_t max_bytes_offered = 1u << 20;
-constexpr std::size_t position_octets = 8;
-
 constexpr std::string_view formed_row = "formed";
 constexpr std::string_view rebuilding_row = "rebuilding";
 
