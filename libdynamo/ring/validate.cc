@@ -1,5 +1,6 @@
 // What a ring state promises, checked before it is believed: it may come from a peer or a disk.
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <set>
 
@@ -68,25 +69,47 @@ Result<void> check_members(const std::vector<Member>& members) {
     return {};
 }
 
-/// The owners of a partition, sorted; or why its row is none.
-Result<std::set<NodeId>> owners_of(const Epoch& epoch, std::size_t partition) {
-    std::set<NodeId> owners;
+/// The owners of one partition, sorted. No set: there are as many of these as partitions times
+/// epochs in every state that a peer sends.
+class Owners {
+  public:
+    /// False when the node is there already.
+    bool insert(const NodeId& node) {
+        const auto end = nodes_.begin() + count_;
+        const auto at = std::lower_bound(nodes_.begin(), end, node);
+        if (at != end && *at == node) return false;
+        std::move_backward(at, end, end + 1);
+        *at = node;
+        ++count_;
+        return true;
+    }
+    [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(count_); }
+    bool operator==(const Owners&) const = default;
+
+  private:
+    std::array<NodeId, max_copies> nodes_{};
+    std::ptrdiff_t count_ = 0;
+};
+
+/// Or why the row is none.
+Result<Owners> owners_of(const Epoch& epoch, std::size_t partition) {
+    const auto bad_row = [partition](const std::string& why) {
+        return bad("partition " + std::to_string(partition) + ": " + why);
+    };
+    Owners owners;
     bool ended = false;
     for (std::size_t rank = 0; rank < epoch.copies; ++rank) {
         const std::uint16_t index = epoch.table[partition * epoch.copies + rank];
-        const std::string where = "partition " + std::to_string(partition);
         if (index == Epoch::nobody) {
             ended = true;
             continue;
         }
-        if (ended) return bad(where + ": an owner after an empty place");
-        if (index >= epoch.members.size()) return bad(where + ": an owner who is no member");
-        if (!owners.insert(epoch.members[index].id).second)
-            return bad(where + ": an owner is listed twice");
+        if (ended) return bad_row("an owner after an empty place");
+        if (index >= epoch.members.size()) return bad_row("an owner who is no member");
+        if (!owners.insert(epoch.members[index].id)) return bad_row("an owner is listed twice");
     }
     if (owners.size() != std::min<std::size_t>(epoch.copies, epoch.members.size()))
-        return bad("partition " + std::to_string(partition) + ": " + std::to_string(owners.size()) +
-                   " owners though there are more members");
+        return bad_row(std::to_string(owners.size()) + " owners though there are more members");
     return owners;
 }
 
