@@ -352,6 +352,7 @@ void Node::commit_failed(const Error& error) {
         }
         return false;
     });
+    parts.coordinator.on_undone(told);
     // Dots minted in this step are gone from the records: nothing of this run may count on.
     parts.desk.run = parts.desk.random.bits();
     parts.report(parts.objects.count_hints());

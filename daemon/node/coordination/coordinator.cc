@@ -134,14 +134,26 @@ bool Coordinator::on(const NodeId& from, const wire::WriteReply& reply) {
     return true;
 }
 
-void Coordinator::on_unreachable(const NodeId& node) {
+std::vector<std::uint64_t> Coordinator::ids() const {
     std::vector<std::uint64_t> ids;
     ids.reserve(operations_.size());
     for (const auto& [id, running] : operations_) ids.push_back(id);
     std::ranges::sort(ids);
-    for (const std::uint64_t id : ids) {
+    return ids;
+}
+
+void Coordinator::on_unreachable(const NodeId& node) {
+    for (const std::uint64_t id : ids()) {
         Running* running = find(id);
         running->operation->on_unreachable(node);
+        settle(id, *running);
+    }
+}
+
+void Coordinator::on_undone(const Error& error) {
+    for (const std::uint64_t id : ids()) {
+        Running* running = find(id);
+        running->operation->on_undone(error);
         settle(id, *running);
     }
 }

@@ -14,6 +14,7 @@
 #include <set>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "daemon/node/coordination/forwards.h"
 #include "daemon/node/coordination/service.h"
@@ -35,6 +36,8 @@ class Coordinator {
     bool on(const NodeId& from, const wire::WriteReply& reply);
 
     void on_unreachable(const NodeId& node);
+    /// The commit after the present steps failed: what they stored is undone.
+    void on_undone(const Error& error);
     void tick();
     [[nodiscard]] Instant wake_at() const;
     [[nodiscard]] std::size_t in_progress() const { return operations_.size(); }
@@ -52,6 +55,8 @@ class Coordinator {
     [[nodiscard]] bool has_room(const Origin& origin);
     [[nodiscard]] Instant deadline(Duration timeout) const;
     [[nodiscard]] Running* find(std::uint64_t id);
+    /// All in progress, by id: in the same order on every run.
+    [[nodiscard]] std::vector<std::uint64_t> ids() const;
 
     Service& service_;
     SeenForwards seen_;

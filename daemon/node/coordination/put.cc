@@ -129,9 +129,8 @@ void Put::write(const Clock& context) {
     if (intent_.mode != PutMode::observe)
         if (const auto held = service_.objects.read(slot))
             existed_ = !live_values(held->object).empty();
-    Dot dot;
     auto stored = service_.objects.write(
-        slot, context, {{}, intent_.tombstone, desk.now.wall_ms, std::move(intent_.value)}, dot);
+        slot, context, {{}, intent_.tombstone, desk.now.wall_ms, std::move(intent_.value)}, dot_);
     if (!stored) return give_up(stored.error());
     object_ = std::move(*stored);
     encoded_ = wire::encode(object_);
@@ -140,7 +139,7 @@ void Put::write(const Clock& context) {
     // whole clock it would claim siblings that it was never shown, and its next put would drop
     // them.
     Context seen{desk.cluster, position_of(intent_.key), context};
-    seen.seen.add(dot);
+    seen.seen.add(dot_);
     if (desk.breaks(Mutant::full_clock_returned)) seen.seen = object_.clock;
     context_ = wire::encode(seen);
 
@@ -236,6 +235,17 @@ void Put::on_timer() {
         }
     }
     advance_writing();
+}
+
+/// A write whose own copy was undone is over: this node counted towards W and does not hold it, and
+/// nobody has been told of it yet. One that was stored by an earlier step goes on.
+void Put::on_undone(const Error& error) {
+    if (phase_ != Phase::writing) return;
+    const auto held =
+        service_.objects.read(Slot::of(service_.desk.routes, intent_.key, stands_for_));
+    if (held && held->object.clock.covers(dot_)) return;
+    if (!replied_) give_up(error);
+    finished_ = true;
 }
 
 void Put::advance_writing() {

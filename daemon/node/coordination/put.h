@@ -47,6 +47,7 @@ class Put final : public Operation {
     void on(const NodeId& from, const wire::WriteReply& reply) override;
     void on_unreachable(const NodeId& node) override;
     void on_timer() override;
+    void on_undone(const Error& error) override;
     [[nodiscard]] Instant wake_at() const override;
     [[nodiscard]] bool finished() const override { return finished_; }
 
@@ -80,6 +81,7 @@ class Put final : public Operation {
     std::size_t write_quorum_ = 0;
     Quorum quorum_;  ///< of owners whose place has it durably
     Team team_;
+    Dot dot_;
     Object object_;
     Bytes encoded_;  ///< of object_
     Bytes context_;  ///< the token for the reply

@@ -45,6 +45,8 @@ class Operation {
     /// Nobody listens at the node's address.
     virtual void on_unreachable(const NodeId& node) = 0;
     virtual void on_timer() = 0;
+    /// The commit after the present steps failed: what they stored is undone.
+    virtual void on_undone(const Error&) {}
     /// When on_timer() is due.
     [[nodiscard]] virtual Instant wake_at() const = 0;
     [[nodiscard]] virtual bool finished() const = 0;
