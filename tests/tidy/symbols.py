@@ -15,7 +15,7 @@ import sys
 C_ALLOWED = re.compile(
     r"^(mem(cpy|move|cmp|set|chr)|strlen|strcmp|strtol+|strtoul+|strtod|free|malloc|"
     r"abort|fprintf|fputc|fwrite|stderr|snprintf|ceil|floor|log|log2|exp|pow|sqrt|"
-    r"__errno_location|"
+    r"[nh]to[hn][sl]|__errno_location|__assert_fail|__dynamic_cast|__[a-z]+[sdt]i[234]|"
     r"MD5(Init|Update|Final)|SHA256(Init|Update|Final)|XXH3?_?\w+|XXH\w+|"
     r"__cxa_\w+|__gxx_personality_v0|_Unwind_Resume|__stack_chk_fail|__dso_handle|"
     r"__(mem|v?f?printf|snprintf|str)\w*_chk|_GLOBAL_OFFSET_TABLE_|__tls_get_addr|"
