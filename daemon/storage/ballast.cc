@@ -10,7 +10,7 @@ namespace dynamo {
 namespace {
 
 // On a disk smaller than this many ballasts the room is better spent on data.
-constexpr std::uint64_t least_free = 16;
+constexpr std::uint64_t least_free = 8;
 
 }  // namespace
 

@@ -20,7 +20,7 @@ class Ballast {
     bool release_if_full();
     /// Gives the room up. True when there was some to give.
     bool release();
-    /// Takes the room, when at least 16 times as much is free; a ballast that is there stays.
+    /// Takes the room, when at least 8 times as much is free; a ballast that is there stays.
     void lay();
 
   private:

@@ -8,6 +8,7 @@
 #include "daemon/storage/bdb_error.h"
 #include "daemon/storage/bdb_process.h"
 #include "daemon/storage/files.h"
+#include "daemon/storage/high_water.h"
 
 namespace dynamo {
 namespace {
@@ -22,7 +23,9 @@ constexpr std::uint64_t log_buffers_in_file = 8;
 constexpr std::uint64_t gigabyte = 1u << 30;
 
 void take_error(const DbEnv* env, const char* /*prefix*/, const char* text) {
-    static_cast<BdbEnvironment*>(env->get_app_private())->notice(StorageNotice::error, text);
+    auto* const environment = static_cast<BdbEnvironment*>(env->get_app_private());
+    // What follows a panic is a line for every page that is not written any more.
+    if (!environment->is_stopped()) environment->notice(StorageNotice::error, text);
 }
 
 void take_message(const DbEnv* env, const char* text) {
@@ -62,23 +65,31 @@ BdbEnvironment::~BdbEnvironment() {
 
 Result<std::unique_ptr<BdbEnvironment>> BdbEnvironment::open(const StorageOptions& options) {
     use_guarded_sync();
+    use_guarded_writes();
     std::unique_ptr<BdbEnvironment> environment(new BdbEnvironment(options));
     Ballast ballast(options.directory, ballast_bytes(options));
     if (ballast.release_if_full()) environment->notice(StorageNotice::warning, ballast_notice);
-    int code = environment->recover();
-    if (environment->met_full_disk(code) && ballast.release()) {
+    auto opened = environment->open_once();
+    if (!opened && opened.error().code == Code::storage_full && ballast.release()) {
         environment->notice(StorageNotice::warning, ballast_notice);
-        code = environment->recover();
+        opened = environment->open_once();
     }
-    if (code == 0) {
-        ballast.lay();
-        return environment;
-    }
-    Error error = environment->error(code, "recover the log");
+    if (!opened) return std::unexpected(opened.error());
+    ballast.lay();
+    return environment;
+}
+
+Result<void> BdbEnvironment::open_once() {
+    auto guard = BdbPageGuard::open(options_.directory, boot_name());
+    if (!guard) return std::unexpected(guard.error());
+    page_guard_ = std::move(*guard);
+    const int code = recover();
+    if (code == 0) return {};
+    Error error = this->error(code, "recover the log");
     // Recovery fails for few reasons that are not damage; the library names the others so.
     if (code == EINVAL || code == ENOENT) {
         error.code = Code::corrupt;
-        error.message += "; " + bdb_damage_advice(environment->place_);
+        error.message += "; " + bdb_damage_advice(place_);
     }
     return std::unexpected(std::move(error));
 }
@@ -127,11 +138,8 @@ Error BdbEnvironment::error(int code, std::string_view doing) const {
     return bdb_error(cause == 0 ? code : cause, cause != 0, doing, place_);
 }
 
-bool BdbEnvironment::met_full_disk(int code) const {
-    return code == ENOSPC || (code == DB_RUNRECOVERY && panic_cause_ == ENOSPC);
-}
-
 void BdbEnvironment::note_panic(int cause) {
+    // The first one is the cause; those after it are the panic itself.
     int none = 0;
     (void)panic_cause_.compare_exchange_strong(none, cause);
 }

@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 
+#include "daemon/storage/bdb_page_guard.h"
 #include "daemon/storage/options.h"
 #include "dynamo/error.h"
 
@@ -37,18 +38,20 @@ class BdbEnvironment {
     void notice(StorageNotice notice, std::string text);
     /// The library told why it gives up. From any thread.
     void note_panic(int cause);
+    [[nodiscard]] bool is_stopped() const { return panic_cause_ != 0; }
 
   private:
     explicit BdbEnvironment(const StorageOptions& options);
     [[nodiscard]] int configure();
+    [[nodiscard]] Result<void> open_once();
     [[nodiscard]] int recover();
-    [[nodiscard]] bool met_full_disk(int code) const;
     void make_handle();
 
     StorageOptions options_;
     std::string place_;
     std::mutex notice_lock_;
     std::atomic<int> panic_cause_ = 0;
+    std::unique_ptr<BdbPageGuard> page_guard_;
     std::unique_ptr<DbEnv> handle_;
 };
 

@@ -23,7 +23,7 @@ struct StorageOptions {
     /// Log written since the last checkpoint that asks for the next: what a recovery has to replay.
     std::uint64_t checkpoint_bytes = 256u << 20;
     /// Kept aside, besides the size of a log file, to recover with when the disk is full; 0: none.
-    /// On a disk with less than 16 times as much free there is none either.
+    /// On a disk with less than 8 times as much free there is none either.
     std::uint64_t ballast_bytes = 8u << 20;
     /// Takes one line for the daemon's log; empty: nobody listens.
     std::function<void(StorageNotice, std::string)> log;

@@ -4,8 +4,12 @@
 // Threads: one
 #pragma once
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/mount.h>
 
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -13,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/storage/files.h"
 #include "daemon/storage/open.h"
 #include "tests/daemon/storage/scratch.h"
 
@@ -33,7 +38,7 @@ class BdbTest : public testing::Test {
 
     void open() {
         auto opened = open_storage(options_);
-        ASSERT_TRUE(opened) << opened.error().message;
+        ASSERT_TRUE(opened) << opened.error().message << "\n" << notices_;
         storage_ = std::move(*opened);
     }
     void close() { storage_.reset(); }
@@ -101,6 +106,42 @@ class BdbTest : public testing::Test {
     std::mutex notices_lock_;
     std::string notices_;
     std::unique_ptr<Storage> storage_;
+};
+
+/// A small file system of its own, filled to the brim at will. Skips where none can be mounted.
+class TmpfsTest : public BdbTest {
+  protected:
+    void SetUp() override {
+        const auto disk = scratch_.path() / "disk";
+        std::filesystem::create_directory(disk);
+        if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, size()) != 0)
+            GTEST_SKIP() << "needs the right to mount a small tmpfs (root): "
+                         << std::strerror(errno);
+        disk_ = disk;
+        options_.directory = disk / "environment";
+        options_.partitions = 4;
+        options_.cache_bytes = 1u << 20;
+        options_.ballast_bytes = 0;
+    }
+    void TearDown() override {
+        close();
+        if (!disk_.empty()) (void)::umount2(disk_.c_str(), MNT_DETACH);
+    }
+
+    virtual const char* size() const { return "size=16m"; }
+
+    // Takes what is free, but for `left` octets.
+    void fill(std::uint64_t left) {
+        const auto room = free_bytes_at(disk_);
+        ASSERT_TRUE(room);
+        if (*room <= left) return;
+        const FileHandle handle(
+            ::open((disk_ / "filler").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600));
+        ASSERT_EQ(::posix_fallocate(handle.get(), 0, static_cast<off_t>(*room - left)), 0);
+    }
+    void make_room() { std::filesystem::remove(disk_ / "filler"); }
+
+    std::filesystem::path disk_;
 };
 
 }  // namespace dynamo

@@ -1,0 +1,135 @@
+// A page whose write was cut in two, and what the next open makes of it.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+
+#include "daemon/storage/bdb_page_guard.h"
+#include "tests/daemon/storage/scratch.h"
+
+namespace dynamo {
+namespace {
+
+constexpr std::size_t page_bytes = 8192;
+
+class page_guard : public testing::Test {
+  protected:
+    void SetUp() override { write_file(table_, page('o') + page('o')); }
+
+    static Bytes page(char octet) { return Bytes(page_bytes, octet); }
+
+    static void write_file(const std::filesystem::path& path, BytesView content) {
+        ASSERT_TRUE(replace_file(path, content));
+    }
+    Bytes content() const {
+        const auto read = read_small_file(table_);
+        EXPECT_TRUE(read && *read);
+        return read && *read ? **read : Bytes();
+    }
+
+    // Runs `work` in a child that may make the table no longer than `limit`: a write across it is
+    // cut there, as a kill or a full disk cuts it.
+    void run_cut(rlim_t limit, const std::function<bool(BdbPageGuard&, int)>& work) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            (void)::signal(SIGXFSZ, SIG_IGN);
+            auto guard = BdbPageGuard::open(scratch_.path(), "boot");
+            const FileHandle file(::open(table_.c_str(), O_RDWR));
+            const rlimit cut{limit, limit};
+            if (!guard || ::setrlimit(RLIMIT_FSIZE, &cut) != 0) ::_exit(1);
+            ::_exit(work(**guard, file.get()) ? 0 : 1);
+        }
+        int status = 0;
+        ASSERT_EQ(::waitpid(child, &status, 0), child);
+        ASSERT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    void open_guard(const Bytes& boot) {
+        const auto guard = BdbPageGuard::open(scratch_.path(), boot);
+        ASSERT_TRUE(guard) << guard.error().message;
+    }
+
+    Scratch scratch_;
+    std::filesystem::path table_ = scratch_.path() / "table.db";
+};
+
+TEST_F(page_guard, makes_a_page_whole_whose_write_was_cut) {
+    run_cut(page_bytes + 4096, [](BdbPageGuard& guard, int file) {
+        return guard.write(file, "table.db", page('n'), page_bytes) == -1 && errno == EFBIG;
+    });
+    EXPECT_EQ(content(), page('o') + Bytes(4096, 'n') + Bytes(4096, 'o')) << "it was not cut";
+    open_guard("boot");
+    EXPECT_EQ(content(), page('o') + page('n'));
+}
+
+TEST_F(page_guard, leaves_pages_alone_that_were_written_whole) {
+    run_cut(1u << 20, [](BdbPageGuard& guard, int file) {
+        return guard.write(file, "table.db", page('n'), 0) == page_bytes;
+    });
+    EXPECT_EQ(content(), page('n') + page('o'));
+    write_file(table_, page('x') + page('y'));
+    open_guard("boot");
+    EXPECT_EQ(content(), page('x') + page('y'));
+}
+
+TEST_F(page_guard, a_later_write_of_the_page_voids_what_was_cut) {
+    run_cut(page_bytes + 4096, [&](BdbPageGuard& guard, int file) {
+        if (guard.write(file, "table.db", page('n'), page_bytes) != -1) return false;
+        // Room again: the same page, moved below the limit, stands for a disk that was emptied.
+        return guard.write(file, "table.db", page('a'), 0) == page_bytes &&
+               guard.write(file, "table.db", page('b'), page_bytes) == -1;
+    });
+    open_guard("boot");
+    EXPECT_EQ(content(), page('a') + page('b'));
+    open_guard("boot");
+    EXPECT_EQ(content(), page('a') + page('b'));
+}
+
+TEST_F(page_guard, forgets_what_was_in_flight_before_the_machine_restarted) {
+    run_cut(page_bytes + 4096, [](BdbPageGuard& guard, int file) {
+        return guard.write(file, "table.db", page('n'), page_bytes) == -1;
+    });
+    const Bytes cut = content();
+    open_guard("another boot");
+    EXPECT_EQ(content(), cut);
+    open_guard("boot");
+    EXPECT_EQ(content(), cut);
+}
+
+TEST_F(page_guard, forgets_files_that_are_gone) {
+    run_cut(page_bytes + 4096, [](BdbPageGuard& guard, int file) {
+        const bool cut = guard.write(file, "table.db", page('n'), page_bytes) == -1;
+        guard.forget("table.db");
+        return cut;
+    });
+    const Bytes cut = content();
+    open_guard("boot");
+    EXPECT_EQ(content(), cut);
+}
+
+TEST_F(page_guard, does_not_mind_a_file_that_it_cannot_find) {
+    run_cut(page_bytes + 4096, [](BdbPageGuard& guard, int file) {
+        return guard.write(file, "table.db", page('n'), page_bytes) == -1;
+    });
+    std::filesystem::remove(table_);
+    open_guard("boot");
+    EXPECT_FALSE(std::filesystem::exists(table_));
+}
+
+TEST_F(page_guard, keeps_every_cut_page_that_it_has_slots_for_and_writes_the_rest_without) {
+    run_cut(page_bytes + 4096, [](BdbPageGuard& guard, int file) {
+        for (int round = 0; round < 20; ++round)
+            if (guard.write(file, "table.db", page('n'), page_bytes * (1 + round)) != -1)
+                return false;
+        return guard.write(file, "table.db", page('a'), 0) == page_bytes;
+    });
+    open_guard("boot");
+    EXPECT_EQ(content().substr(0, 2 * page_bytes), page('a') + page('n'));
+}
+
+}  // namespace
+}  // namespace dynamo
