@@ -91,9 +91,14 @@ void Coordinator::write(const Origin& origin, WriteRequest request, Duration tim
 void Coordinator::on(const wire::PeerEnvelope& envelope, const wire::ForwardRequest& request) {
     const NodeId from = NodeId::from(envelope.from);
     const Origin origin{0, request.id, from};
+    if (request.run == 0)
+        return service_.answer(origin, Error{Code::busy, "the coordinator's run is not known yet"});
     if (request.run != service_.desk.run)
-        return service_.answer(origin,
-                               Error{Code::busy, "the coordinator has started anew; try again"});
+        return service_.answer(
+            origin, Error{Code::timed_out,
+                          "the coordinator has started anew since; the write may be applied",
+                          {},
+                          Applied::maybe});
     if (!seen_.first_time(from, envelope.run, request.id)) {
         service_.desk.counters.add("put.repeated_forwards");
         return;

@@ -32,9 +32,15 @@ void Forward::send() {
 
 void Forward::on_reply(const NodeId& from, const wire::ForwardReply& reply) {
     if (finished_ || from != owner_) return;
-    // Refused for its run: certainly not applied, and by now we know the right one.
-    const bool other_run = service_.liveness.run_of(owner_) != named_run_;
-    if (reply.code == static_cast<std::uint16_t>(Code::busy) && other_run) return send();
+    if (reply.code == static_cast<std::uint16_t>(Code::busy)) {
+        // Refused because it named no run: certainly not applied, and by now we know the run. A
+        // second copy of that refusal says nothing about the second sending.
+        if (sent_again_) return;
+        if (named_run_ == 0) {
+            sent_again_ = true;
+            return send();
+        }
+    }
     auto body = wire::decode_reply_body(wire::op_of(request_), reply.code, reply.body);
     if (!body) {
         service_.desk.counters.add("peers.malformed");

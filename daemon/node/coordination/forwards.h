@@ -4,9 +4,10 @@
 //     client ──► this node ──ForwardRequest(id, run)──► an owner: coordinates as for its own client
 //     client ◄── this node ◄──────ForwardReply(id)────── it
 //
-// A forward that the owner may have seen is never sent again: its outcome is unknown and is
+// A forward that the owner may have obeyed is never sent again: its outcome is unknown and is
 // reported so. The owner obeys one id once and only if the forward names its present run, so that a
-// late copy cannot write again what was superseded since.
+// late copy cannot write again what was superseded since. One that names an earlier run may have
+// been obeyed by that run, so its refusal says "may be applied"; one that names none was not.
 //
 // Threads: one; the node's
 #pragma once
@@ -43,6 +44,7 @@ class Forward final : public Operation {
     NodeId owner_;
     Instant deadline_;
     std::uint64_t named_run_ = 0;
+    bool sent_again_ = false;
     bool finished_ = false;
 };
 
