@@ -195,7 +195,7 @@ Result<Bytes> Objects::state_of(BytesView key) {
     if (desk_.routes.is_owner(desk_.self(), slot.partition)) return read_bytes(slot);
     Object kept;
     for (const NodeId& owner : desk_.routes.owners(slot.partition)) {
-        if (hints_held_for(owner) == 0) continue;
+        if (hints_counted_ && hints_held_for(owner) == 0) continue;
         const auto record = read({slot.partition, owner, slot.row});
         if (!record) return std::unexpected(record.error());
         merge(kept, record->object);
@@ -204,6 +204,8 @@ Result<Bytes> Objects::state_of(BytesView key) {
 }
 
 Result<bool> Objects::holds_data() {
+    if (!hints_counted_)
+        if (auto counted = count_hints(); !counted) return std::unexpected(counted.error());
     bool found = hints_held() > 0;
     for (std::uint32_t partition = 0; partition < desk_.routes.partitions() && !found;
          ++partition) {
@@ -216,11 +218,13 @@ Result<bool> Objects::holds_data() {
 
 Result<void> Objects::count_hints() {
     hints_.clear();
-    return desk_.storage.scan(Table::hints(), {}, [&](BytesView key, BytesView) {
+    auto counted = desk_.storage.scan(Table::hints(), {}, [&](BytesView key, BytesView) {
         if (key.size() > owner_octets + position_octets)
             ++hints_[NodeId::from(key.substr(0, owner_octets))];
         return true;
     });
+    hints_counted_ = counted.has_value();
+    return counted;
 }
 
 }  // namespace dynamo

@@ -79,8 +79,10 @@ class Objects {
     /// Whether any object or hint is stored here at all.
     [[nodiscard]] Result<bool> holds_data();
 
-    /// Counts the hints that are stored; called once at start and after a rollback.
+    /// Counts the hints that are stored; called at start and after a rollback. When it fails it has
+    /// to be called again: a hint that is not counted is not handed back.
     [[nodiscard]] Result<void> count_hints();
+    [[nodiscard]] bool hints_counted() const { return hints_counted_; }
 
     /// A partition whose stored copy was lost and is not complete again: it takes writes and
     /// answers no read. Exchange decides which.
@@ -94,6 +96,7 @@ class Objects {
 
     Desk& desk_;
     std::map<NodeId, std::uint64_t> hints_;  ///< held, by owner
+    bool hints_counted_ = false;
     std::set<std::uint16_t> rebuilding_;
 };
 

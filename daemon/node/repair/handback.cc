@@ -48,6 +48,7 @@ void Handback::on_heard(const NodeId& node) {
 
 void Handback::tick() {
     expire();
+    if (!objects_.hints_counted() && next_count_ <= desk_.now.instant) count_again();
     std::erase_if(looks_,
                   [&](const auto& entry) { return objects_.hints_held_for(entry.first) == 0; });
     // Whoever was served last comes last, so that no owner waits for another's many hints.
@@ -65,6 +66,7 @@ Instant Handback::wake_at() const {
     Instant wake = Instant::max();
     for (const auto& [id, delivery] : deliveries_)
         wake = std::min(wake, delivery.sent + desk_.options.replica_timeout);
+    if (!objects_.hints_counted()) wake = std::min(wake, next_count_);
     if (objects_.hints_held() == 0) return wake;
     for (const NodeId& owner : objects_.hint_owners()) {
         if (!worth_a_look(owner)) continue;
@@ -72,6 +74,13 @@ Instant Handback::wake_at() const {
         wake = std::min(wake, known == looks_.end() ? desk_.now.instant : known->second.due);
     }
     return wake;
+}
+
+/// The read that counts them has failed: until it succeeds nobody knows for whom there are hints.
+void Handback::count_again() {
+    next_count_ = desk_.now.instant + desk_.options.handback_interval * intervals_of_rest;
+    if (const auto counted = objects_.count_hints(); !counted)
+        desk_.log(Severity::error, "hints cannot be counted: " + counted.error().message);
 }
 
 std::vector<NodeId> Handback::targets(const Slot& slot) const {

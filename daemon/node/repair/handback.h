@@ -57,6 +57,7 @@ class Handback {
     /// Whether a look at the hints for `owner` may find one to send.
     [[nodiscard]] bool worth_a_look(const NodeId& owner) const;
     [[nodiscard]] bool all_healthy(const std::vector<NodeId>& nodes) const;
+    void count_again();
     void look(const NodeId& owner, Look& present);
     [[nodiscard]] Result<std::vector<Found>> find(const NodeId& owner, Look& present);
     void deliver(Found found);
@@ -75,6 +76,7 @@ class Handback {
     std::size_t bytes_in_flight_ = 0;
     std::map<NodeId, Look> looks_;
     NodeId last_served_;
+    Instant next_count_;  ///< when the hints could not be counted
     bool damage_told_ = false;
 };
 
