@@ -17,9 +17,14 @@ constexpr std::string_view catalog_file = "catalog.db";
 constexpr std::string_view commits_row = "commits";
 constexpr std::string_view empty_suffix = " empty";
 constexpr std::string_view objects_prefix = "objects-";
+/// Places in the list of files before those of the partitions.
+constexpr std::size_t hints_index = 0;
+constexpr std::size_t notes_index = 1;
+constexpr std::size_t first_objects_index = 2;
 
 std::string name_of(Table table) {
     if (table.kind == Table::Kind::hints) return "hints";
+    if (table.kind == Table::Kind::notes) return "notes";
     std::array<char, 24> text{};
     (void)std::snprintf(text.data(), text.size(), "objects-%04u", unsigned{table.partition});
     return text.data();
@@ -41,6 +46,7 @@ std::optional<Number> number_from(BytesView text) {
 
 std::optional<Table> table_named(BytesView name) {
     if (name == "hints") return Table::hints();
+    if (name == "notes") return Table::notes();
     if (!name.starts_with(objects_prefix)) return std::nullopt;
     const auto partition = number_from<std::uint16_t>(name.substr(objects_prefix.size()));
     if (!partition) return std::nullopt;
@@ -48,11 +54,21 @@ std::optional<Table> table_named(BytesView name) {
 }
 
 std::size_t index_of(Table table) {
-    return table.kind == Table::Kind::hints ? 0 : std::size_t{table.partition} + 1;
+    switch (table.kind) {
+        case Table::Kind::hints:
+            return hints_index;
+        case Table::Kind::notes:
+            return notes_index;
+        case Table::Kind::objects:
+            break;
+    }
+    return first_objects_index + table.partition;
 }
 
 Table table_at(std::size_t index) {
-    return index == 0 ? Table::hints() : Table::objects(static_cast<std::uint16_t>(index - 1));
+    if (index == hints_index) return Table::hints();
+    if (index == notes_index) return Table::notes();
+    return Table::objects(static_cast<std::uint16_t>(index - first_objects_index));
 }
 
 Dbt dbt_of(BytesView bytes) {
@@ -73,7 +89,7 @@ void BdbTables::CloseDb::operator()(Db* db) const {
 }
 
 BdbTables::BdbTables(BdbEnvironment& environment) : environment_(environment) {
-    files_.resize(std::size_t{environment.options().partitions} + 1);
+    files_.resize(first_objects_index + environment.options().partitions);
 }
 
 Result<void> BdbTables::open() {

@@ -112,6 +112,14 @@ TEST_P(storage_contract, erasing_what_is_not_there_is_fine) {
     EXPECT_EQ(rows(objects_), (Rows{{"a", "1"}}));
 }
 
+TEST_P(storage_contract, keeps_every_kind_of_table_apart) {
+    const std::array tables{Table::objects(0), Table::objects(1), Table::hints(), Table::notes()};
+    for (std::size_t i = 0; i < tables.size(); ++i) put(tables[i], "key", std::to_string(i));
+    commit();
+    for (std::size_t i = 0; i < tables.size(); ++i)
+        EXPECT_EQ(rows(tables[i]), (Rows{{"key", std::to_string(i)}}));
+}
+
 TEST_P(storage_contract, scans_in_the_order_of_unsigned_octets) {
     const std::vector<Bytes> sorted = {
         Bytes(), Bytes("\0", 1), Bytes("\0\0", 2), Bytes("\0\xff", 2), "A",
