@@ -8,7 +8,7 @@ namespace dynamo {
 
 Flow::ArcId Flow::add_arc(Vertex from, Vertex to, std::int64_t capacity, int cost) {
     const auto id = static_cast<ArcId>(arcs_.size());
-    arcs_.push_back({to, capacity, cost});
+    arcs_.push_back({to, static_cast<std::int32_t>(capacity), cost});
     arcs_.push_back({from, 0, -cost});
     leaving_[from].push_back(id);
     leaving_[to].push_back(id ^ 1);
@@ -116,7 +116,7 @@ std::int64_t Flow::block(Vertex source, Vertex sink) {
 std::int64_t Flow::augment(std::vector<ArcId>& path) {
     const ArcId tightest =
         *std::ranges::min_element(path, {}, [this](ArcId id) { return arcs_[id].room; });
-    const std::int64_t amount = arcs_[tightest].room;
+    const std::int32_t amount = arcs_[tightest].room;
     for (const ArcId id : path) {
         arcs_[id].room -= amount;
         arcs_[id ^ 1].room += amount;

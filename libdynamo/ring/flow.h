@@ -19,7 +19,8 @@ class Flow {
 
     explicit Flow(std::size_t vertices) : leaving_(vertices) {}
 
-    /// The search tries the arcs of a vertex in the order in which they were added.
+    /// `capacity` is at most 2^31 - 1. The search tries the arcs of a vertex in the order in which
+    /// they were added.
     ArcId add_arc(Vertex from, Vertex to, std::int64_t capacity, int cost = 0);
 
     [[nodiscard]] bool has_room(ArcId arc) const { return arcs_[arc].room > 0; }
@@ -31,10 +32,11 @@ class Flow {
     std::int64_t run(Vertex source, Vertex sink);
 
   private:
+    /// Small, for there is one for every partition and node.
     struct Arc {
         Vertex to = 0;
-        std::int64_t room = 0;
-        int cost = 0;
+        std::int32_t room = 0;
+        std::int32_t cost = 0;
     };
     static constexpr int unreached = 1 << 30;
 

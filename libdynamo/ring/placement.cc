@@ -218,6 +218,7 @@ class Holders {
 
 std::vector<std::uint16_t> place(const std::vector<Member>& members, std::uint16_t partitions,
                                  std::uint16_t copies, const Epoch* before) {
+    DYN_CHECK(!members.empty() && partitions > 0);
     const std::vector<Weighted> nodes = weighted(members);
     const std::size_t held = std::min<std::size_t>(copies, members.size());
     const Demand demand{partitions, static_cast<std::int64_t>(held),
