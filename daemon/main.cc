@@ -1,16 +1,9 @@
 // dynamod: puts the parts together, in the order in which each may refuse to start.
 #include <fmt/format.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/signalfd.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -19,45 +12,12 @@
 #include "daemon/shell/data_directory.h"
 #include "daemon/shell/log.h"
 #include "daemon/shell/loop.h"
+#include "daemon/shell/process.h"
 #include "daemon/shell/transport.h"
 #include "daemon/storage/open.h"
 
 namespace dynamo {
 namespace {
-
-/// Signals are read by the loop, in its own time. Blocked before any thread begins, for all.
-FileHandle take_signals() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, number);
-    sigprocmask(SIG_BLOCK, &signals, nullptr);
-    // A log whose reader has gone must not end the store.
-    (void)signal(SIGPIPE, SIG_IGN);
-    return FileHandle(signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
-}
-
-/// A client is a descriptor, and so is a file of every partition.
-void raise_descriptor_limit() {
-    rlimit limit{};
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-/// Tells systemd, where it started us (sd_notify(3)), that clients can come.
-void notify_ready() {
-    const char* path = std::getenv("NOTIFY_SOCKET");
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    if (path == nullptr || std::strlen(path) >= sizeof address.sun_path) return;
-    std::strcpy(address.sun_path, path);
-    // A leading @ stands for the octet 0: an abstract socket.
-    if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
-    const FileHandle socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + std::strlen(path));
-    (void)sendto(socket.get(), "READY=1", 7, MSG_NOSIGNAL,
-                 reinterpret_cast<const sockaddr*>(&address), size);
-}
 
 /// What the options say of a cluster that exists already. Its own settings stay; another name is
 /// refused, because a data directory in the wrong place would mix two clusters up.

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -12,7 +11,7 @@
 #include <sstream>
 #include <system_error>
 
-#include "libdynamo/base/check.h"
+#include "daemon/shell/process.h"
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
@@ -92,14 +91,6 @@ Result<void> make_parents(const std::filesystem::path& directory) {
 }
 
 }  // namespace
-
-Bytes system_random(std::size_t count) {
-    Bytes octets(count, '\0');
-    // Up to 256 octets come whole, and a signal cannot cut them short.
-    DYN_CHECK(count <= 256);
-    DYN_CHECK(getrandom(octets.data(), count, 0) == static_cast<ssize_t>(count));
-    return octets;
-}
 
 Result<DataDirectory> DataDirectory::open(const std::filesystem::path& directory) {
     DataDirectory data;

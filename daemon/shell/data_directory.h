@@ -53,7 +53,4 @@ class DataDirectory {
     bool is_new_ = false;
 };
 
-/// Octets from the operating system's source of randomness.
-[[nodiscard]] Bytes system_random(std::size_t count);
-
 }  // namespace dynamo

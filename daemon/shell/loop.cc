@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "daemon/shell/process.h"
+
 namespace dynamo {
 
 namespace {
@@ -67,14 +69,6 @@ bool read_signals(int descriptor, Log& log) {
 }
 
 }  // namespace
-
-Now now_of_system() {
-    const auto instant =
-        std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch());
-    const auto wall = std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::system_clock::now().time_since_epoch());
-    return {Instant(instant), wall.count()};
-}
 
 Loop::Loop(Node& node, Storage& storage, DataDirectory& directory, Transport& transport, Log& log,
            LoopOptions options)

@@ -76,7 +76,4 @@ class Loop {
     Instant next_turn_{};
 };
 
-/// This moment, for the node.
-[[nodiscard]] Now now_of_system();
-
 }  // namespace dynamo

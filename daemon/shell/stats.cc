@@ -1,6 +1,6 @@
 #include "daemon/shell/stats.h"
 
-#include "daemon/shell/transport_socket.h"
+#include "daemon/shell/process.h"
 
 namespace dynamo {
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <zmq.hpp>
 
+#include "daemon/shell/process.h"
 #include "daemon/shell/transport_link.h"
 #include "daemon/shell/transport_listener.h"
 #include "daemon/shell/transport_socket.h"

@@ -5,12 +5,10 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstring>
-#include <fstream>
 
 #include "libdynamo/wire/frames.h"
 
@@ -85,14 +83,12 @@ std::optional<std::uint64_t> cookie_of(int descriptor) {
     return cookie;
 }
 
-void shut(int descriptor) { (void)shutdown(descriptor, SHUT_RDWR); }
-
-std::uint64_t resident_bytes() {
-    std::ifstream file("/proc/self/statm");
-    std::uint64_t pages = 0;
-    std::uint64_t resident = 0;
-    file >> pages >> resident;
-    return resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+void shut(int descriptor) {
+    // Without a lingering end the other side is told at once; with one, a client whose window we
+    // had closed would try to go on for a minute.
+    const linger none{1, 0};
+    (void)setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    (void)shutdown(descriptor, SHUT_RDWR);
 }
 
 }  // namespace dynamo

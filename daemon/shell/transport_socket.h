@@ -48,7 +48,4 @@ struct Flow {
 /// Ends a connection; libzmq's thread sees its end and cleans up.
 void shut(int descriptor);
 
-/// Memory that this process has in use.
-[[nodiscard]] std::uint64_t resident_bytes();
-
 }  // namespace dynamo
