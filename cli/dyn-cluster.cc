@@ -41,6 +41,7 @@ class ClusterTool {
     [[nodiscard]] std::filesystem::path directory() const;
     [[nodiscard]] Result<LocalCluster> open(Access access) const;
     [[nodiscard]] Candidates local_nodes() const;
+    [[nodiscard]] bool is_there(const std::string& file) const;
     /// For stop and clean, which then have nothing to do.
     [[nodiscard]] int nothing_there() const;
     [[nodiscard]] int not_running(const LocalNode& node) const;
@@ -351,7 +352,7 @@ int ClusterTool::nothing_there() const {
 }
 
 int ClusterTool::stop() {
-    if (!std::filesystem::exists(directory() / "cluster.json")) {
+    if (!is_there("cluster.json")) {
         return nothing_there();
     }
     auto cluster = open(Access::change);
@@ -365,11 +366,21 @@ int ClusterTool::stop() {
 }
 
 int ClusterTool::clean() {
-    if (!std::filesystem::exists(directory() / "cluster.json")) {
+    if (is_there("cluster.json")) {
+        auto cluster = open(Access::change);
+        return cluster ? report(cluster->clean()) : common_.reporter().error(cluster.error());
+    }
+    if (!is_there("lock")) {
         return nothing_there();
     }
-    auto cluster = open(Access::change);
-    return cluster ? report(cluster->clean()) : common_.reporter().error(cluster.error());
+    // What a start that failed has left for whoever wanted to know why.
+    auto directory = ClusterDirectory::open(this->directory(), Access::change);
+    return directory ? report(directory->remove({})) : common_.reporter().error(directory.error());
+}
+
+bool ClusterTool::is_there(const std::string& file) const {
+    std::error_code ignored;
+    return std::filesystem::exists(directory() / file, ignored);
 }
 
 }  // namespace

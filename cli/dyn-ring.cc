@@ -44,20 +44,8 @@ class RingTool {
     bool wait_ = false;
 };
 
-/// What the moves of a plan carry: the same share of what is stored as of the copies.
-std::uint64_t bytes_moved(Admin& admin, const Plan& plan) {
-    const auto present = survey(admin);
-    if (!present || plan.replicas == 0) {
-        return 0;
-    }
-    std::uint64_t stored = 0;
-    std::size_t copies = 0;
-    for (const MemberReport& member : present->members) {
-        stored += member.status ? member.status->stored_bytes : 0;
-        copies += member.partitions;
-    }
-    return copies == 0 ? 0 : stored / copies * plan.moves;
-}
+/// What the moves of a plan carry. Only a ring without data can be changed yet.
+constexpr std::uint64_t bytes_moved = 0;
 
 Spec RingTool::spec() {
     return {
@@ -261,8 +249,7 @@ int RingTool::plan() {
     if (plan->rows.empty() || plan->from == plan->to) {
         return reporter.no("nothing is staged; see dyn-ring join");
     }
-    const std::uint64_t bytes = bytes_moved(*admin, *plan);
-    const std::string json = dumped(plan_json(*plan, bytes)) + "\n";
+    const std::string json = dumped(plan_json(*plan, bytes_moved)) + "\n";
     if (output_) {
         if (const auto written = write_file(*output_, json); !written) {
             return reporter.error(written.error());
@@ -270,7 +257,7 @@ int RingTool::plan() {
     }
     return print(common_.json()
                      ? json
-                     : plan_text(*plan, bytes) +
+                     : plan_text(*plan, bytes_moved) +
                            fmt::format("next: dyn-ring commit --plan {} --wait\n", plan->id));
 }
 
@@ -290,7 +277,7 @@ int RingTool::commit() {
             return reporter.no("nothing is staged; see dyn-ring join");
         }
         if (!reporter.json()) {
-            write_error(plan_text(*plan, bytes_moved(*admin, *plan)));
+            write_error(plan_text(*plan, bytes_moved));
         }
         id = plan->id;
     }

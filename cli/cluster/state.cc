@@ -20,6 +20,12 @@ namespace {
 
 constexpr std::string_view schema = "dyn.cluster/1";
 
+/// "n1", "n2" and so on.
+bool is_node_name(std::string_view name) {
+    return name.size() > 1 && name.front() == 'n' &&
+           name.find_first_not_of("0123456789", 1) == std::string_view::npos;
+}
+
 Result<ClusterState> state_from_json(const nlohmann::json& json) {
     // The file is ours, but a person may have had a hand in it.
     try {
@@ -35,8 +41,7 @@ Result<ClusterState> state_from_json(const nlohmann::json& json) {
                                    node.at("port").get<unsigned>(), node.at("process").get<pid_t>(),
                                    node.at("joined").get<bool>()});
             // It becomes the name of a directory that is removed one day.
-            const std::string& name = state.nodes.back().name;
-            if (name.size() < 2 || name.find_first_not_of("n0123456789") != std::string::npos) {
+            if (const std::string& name = state.nodes.back().name; !is_node_name(name)) {
                 return fail(Code::bad_request, fmt::format("'{}' is no node of ours", name));
             }
         }
@@ -151,10 +156,18 @@ Result<void> ClusterDirectory::remove(const ClusterState& state) {
             return fail(Code::bad_request,
                         fmt::format("cannot remove {}: {}", data_of(node), error.message()));
         }
-        std::filesystem::remove(log_of(node), error);
     }
-    std::filesystem::remove(path_ / "cluster.json", error);
-    std::filesystem::remove(path_ / "lock", error);
+    // Logs also of a start that failed, which left no state.
+    std::vector<std::filesystem::path> doomed = {path_ / "cluster.json", path_ / "lock"};
+    for (const auto& entry : std::filesystem::directory_iterator(path_, error)) {
+        const auto& file = entry.path();
+        if (file.extension() == ".log" && is_node_name(file.stem().string())) {
+            doomed.push_back(file);
+        }
+    }
+    for (const auto& file : doomed) {
+        std::filesystem::remove(file, error);
+    }
     // Left alone when it holds anything that is not ours.
     std::filesystem::remove(path_, error);
     return {};

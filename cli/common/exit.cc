@@ -62,7 +62,9 @@ int Reporter::error(const Error& error, const std::string& about, const std::str
     std::string line = program_ + ": ";
     line += about.empty() ? "" : printable(about) + ": ";
     line += printable(error.message);
-    line += error.node.empty() ? "" : fmt::format(" (node {})", printable(error.node));
+    // Most messages of the library name the address themselves.
+    const bool named = error.node.empty() || error.message.find(error.node) != std::string::npos;
+    line += named ? "" : fmt::format(" (node {})", printable(error.node));
     line += next.empty() ? "" : "; " + next;
     write_error(line + "\n");
     return exit;

@@ -219,7 +219,8 @@ std::string help_of(const Spec& spec, const App& app) {
     const std::string own = option_rows(app, false);
     out += own.empty() ? "" : "\nOptions:\n" + own;
     const App& root = whole ? app : *app.parent();
-    out += "\nOptions of every tool:\n" + option_rows(root, true);
+    out += fmt::format("\nOptions of every {}:\n", root.verbs().empty() ? "tool" : "command") +
+           option_rows(root, true);
     out += "\nExit status:\n";
     std::vector<std::pair<std::string, std::string>> exits;
     for (const ExitRow& row : spec.exits) {
@@ -256,7 +257,9 @@ std::string manual_of(const Spec& spec, const App& app, const std::string& part)
     }
     const std::string own = mdoc_options(app, false);
     out += own.empty() ? "" : "The options are:\n" + own + ".Pp\n";
-    return out + "The options of every tool are:\n" + mdoc_options(app, true);
+    return out +
+           fmt::format("The options of every {} are:\n", app.verbs().empty() ? "tool" : "command") +
+           mdoc_options(app, true);
 }
 
 }  // namespace dynamo::cli

@@ -1,0 +1,149 @@
+#include "cli/ring/survey.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/ring/print.h"
+
+namespace dynamo::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+NodeInfo node(const std::string& name) {
+    return {std::string(31, '0') + name.back(), name, "z1", 100, "127.0.0.1:710" + name.substr(1),
+            "127.0.0.1:720" + name.substr(1)};
+}
+
+RingView three_nodes() {
+    RingView ring;
+    ring.cluster = "dynamo";
+    ring.digest = "0123456789abcdef";
+    ring.number = 2;
+    ring.copies = 3;
+    ring.partitions = 4;
+    ring.read_quorum = 2;
+    ring.write_quorum = 2;
+    ring.nodes = {node("n1"), node("n2"), node("n3")};
+    ring.owners = {{0, 1, 2}, {1, 2, 0}, {2, 0, 1}, {0, 2, 1}};
+    return ring;
+}
+
+NodeStatus status_of(const std::string& name) {
+    NodeStatus status;
+    status.node = node(name);
+    status.ring = 2;
+    status.stored_bytes = 2048;
+    for (const char* other : {"n1", "n2", "n3"}) {
+        if (name != other) status.peers.push_back({node(other).id, false, 100, 0});
+    }
+    return status;
+}
+
+std::vector<Result<NodeStatus>> all_well() {
+    return {status_of("n1"), status_of("n2"), status_of("n3")};
+}
+
+TEST(survey, finds_nothing_wrong_with_a_healthy_ring) {
+    const Survey survey = judged(three_nodes(), all_well());
+    EXPECT_TRUE(survey.healthy());
+    EXPECT_EQ(survey.verdict(), "healthy: 3 of 3 nodes up");
+    EXPECT_DOUBLE_EQ(survey.members[0].share, 1.0 / 3);
+    EXPECT_EQ(survey.members[0].partitions, 4u);
+}
+
+TEST(survey, names_a_node_that_does_not_answer_and_when_it_was_last_heard) {
+    auto reports = all_well();
+    reports[2] = fail(Code::unreachable, "refused");
+    reports[0]->peers[1] = {node("n3").id, true, 9000, 5};
+    reports[0]->hints_held = 5;
+    reports[1]->peers[1] = {node("n3").id, true, 4000, 0};
+    const Survey survey = judged(three_nodes(), reports);
+    EXPECT_THAT(survey.reasons,
+                ElementsAre("n1 holds 5 hints for n3", "n3 at 127.0.0.1:7103 does not answer"));
+    EXPECT_EQ(survey.members[2].silent_ms, 4000);
+    EXPECT_EQ(survey.members[2].state(2), "down");
+    EXPECT_THAT(status_text(survey), HasSubstr("4s ago"));
+}
+
+TEST(survey, names_nodes_that_do_not_hear_each_other) {
+    auto reports = all_well();
+    reports[0]->peers[0].suspected = true;
+    EXPECT_THAT(judged(three_nodes(), reports).reasons, ElementsAre("n1 does not hear n2"));
+}
+
+TEST(survey, names_a_node_with_an_older_ring_or_a_full_disk) {
+    auto reports = all_well();
+    reports[1]->ring = 1;
+    reports[2]->writes_refused = true;
+    const Survey survey = judged(three_nodes(), reports);
+    EXPECT_THAT(survey.reasons,
+                ElementsAre("n2 knows ring 1, not 2", "n3 refuses writes: its disk is full"));
+    EXPECT_EQ(survey.members[1].state(2), "behind");
+    EXPECT_EQ(survey.members[2].state(2), "full");
+}
+
+TEST(survey, counts_hints_for_nodes_that_the_ring_has_lost) {
+    auto reports = all_well();
+    reports[0]->hints_held = 7;
+    EXPECT_THAT(judged(three_nodes(), reports).reasons, ElementsAre("n1 holds 7 hints for others"));
+}
+
+TEST(survey, finds_two_nodes_too_few_for_three_copies_but_not_one) {
+    RingView ring = three_nodes();
+    ring.nodes.resize(2);
+    ring.owners = {{0, 1}};
+    EXPECT_THAT(judged(ring, {status_of("n1"), status_of("n2")}).reasons,
+                ElementsAre("2 nodes cannot hold 3 copies of a key"));
+    ring.nodes.resize(1);
+    ring.owners = {{0}};
+    EXPECT_THAT(judged(ring, {status_of("n1")}).reasons, IsEmpty());
+}
+
+TEST(survey, does_not_take_staged_changes_for_a_fault) {
+    RingView ring = three_nodes();
+    ring.staged.push_back({"add", node("n4"), 0, "more room"});
+    const Survey survey = judged(ring, all_well());
+    EXPECT_TRUE(survey.healthy());
+    EXPECT_THAT(status_text(survey),
+                HasSubstr("STAGED add n4 127.0.0.1:7104 zone z1 weight 100  # more room\n"));
+}
+
+TEST(status, is_one_screen) {
+    EXPECT_EQ(status_text(judged(three_nodes(), all_well())),
+              "RING v2  dynamo  01234567  Q=4 N=3 R=2 W=2\n"
+              "NODE  ZONE  WEIGHT  STATE  SHARE    BYTES  HINTS  SEEN  ADDRESS\n"
+              "n1    z1       100  up     33.3%  2.0 KiB      0  now   127.0.0.1:7101\n"
+              "n2    z1       100  up     33.3%  2.0 KiB      0  now   127.0.0.1:7102\n"
+              "n3    z1       100  up     33.3%  2.0 KiB      0  now   127.0.0.1:7103\n"
+              "healthy: 3 of 3 nodes up\n");
+}
+
+TEST(plan, has_the_fields_that_scripts_lean_on) {
+    Plan plan;
+    plan.id = "p-91c2d07a";
+    plan.from = 1;
+    plan.to = 2;
+    plan.after = three_nodes();
+    plan.rows = {{node("n1"), 4, 4}, {node("n2"), 0, 4}, {node("n3"), 0, 4}};
+    plan.moves = 8;
+    plan.moves_minimum = 8;
+    plan.replicas = 12;
+    plan.zones_distinct = true;
+    const auto json = plan_json(plan, 1024);
+    EXPECT_EQ(json["schema"], "dyn.ring/1");
+    EXPECT_EQ(json["plan"], "p-91c2d07a");
+    EXPECT_EQ(json["moves"], 8);
+    EXPECT_EQ(json["moves_minimum"], 8);
+    EXPECT_EQ(json["bytes"], 1024);
+    EXPECT_EQ(json["nodes"][1]["owns_after"], 4);
+    EXPECT_THAT(plan_text(plan, 1024), HasSubstr("PLAN p-91c2d07a  ring v1->v2  Q=4 N=3\n"
+                                                 "moves 8/12 replicas (minimum 8)  1.0 KiB\n"));
+}
+
+}  // namespace
+}  // namespace dynamo::cli
