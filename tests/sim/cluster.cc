@@ -53,6 +53,7 @@ NodeOptions Cluster::options_of(unsigned index) const {
     options.founding.partitions = static_cast<std::uint16_t>(world_.setup.partitions);
     options.founding.read_quorum = static_cast<std::uint16_t>(world_.setup.r);
     options.founding.write_quorum = static_cast<std::uint16_t>(world_.setup.w);
+    if (world_.setup.one_compares && index > 0) options.exchange_interval = std::chrono::hours(24);
     options.mutant = world_.setup.mutant;
     return options;
 }

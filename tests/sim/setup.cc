@@ -67,6 +67,12 @@ Setup draw_setup(std::uint64_t seed) {
     }
     draw_network(setup, random);
     for (bool& on : setup.faults) on = random.chance(0.33);
+    if (setup.nodes == setup.copies && random.chance(0.3)) {
+        setup.one_compares = true;
+        for (const Fault fault :
+             {Fault::bad_reads, Fault::disk_full, Fault::lose_shard, Fault::dead_for_good})
+            setup.faults[static_cast<std::size_t>(fault)] = false;
+    }
     setup.strikes = 3 + static_cast<unsigned>(random.below(18));
     return setup;
 }
@@ -77,6 +83,7 @@ std::string describe(const Setup& setup) {
         " R=" + std::to_string(setup.r) + " W=" + std::to_string(setup.w) +
         (setup.vary_quorums ? "(varied)" : "") + " Q=" + std::to_string(setup.partitions) +
         (setup.durability == Durability::os ? " os" : " sync") + (setup.zones ? " zones" : "") +
+        (setup.one_compares ? " one-compares" : "") +
         " sessions=" + std::to_string(setup.sessions) + " keys=" + std::to_string(setup.keys) +
         " operations=" + std::to_string(setup.operations) + " seconds=" +
         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(setup.chaos).count());

@@ -47,10 +47,15 @@ class Run {
         if (nemesis.dead() != UINT32_MAX) world_.marks.hit(Mark::healed_without_a_dead_node);
 
         const Instant healed = world_.timeline.now();
+        // On keys of their own: a put carries its whole object to all owners, and what had diverged
+        // is to be mended without one.
+        for (const char* probe : {"probe0", "probe1"})
+            if (!world_.verdict.failed()) check_available(scene, workload, probe);
+        settle(scene, workload);
+        convergence_ = world_.timeline.now() - healed;
         for (const Bytes& key : scene.keys)
             if (!world_.verdict.failed()) check_available(scene, workload, key);
         settle(scene, workload);
-        convergence_ = world_.timeline.now() - healed;
         if (world_.verdict.failed()) return;
         judge(scene);
         for (const Bytes& key : scene.keys)
