@@ -210,6 +210,8 @@ std::string show_seeds(const Config& config) {
 constexpr std::uint64_t mebi = 1u << 20;
 constexpr std::uint64_t tebi = 1ULL << 40;
 
+// A table, one row an option.
+// NOLINTNEXTLINE(readability-function-size)
 std::vector<Option> make_options() {
     return {
         {"Where it keeps its data", "data-dir", "DIR",

@@ -58,7 +58,7 @@ class Batch {
     void print_finished();
     [[nodiscard]] bool has_room() const;
     [[nodiscard]] Result<void> pump(Client& client, LineReader& reader, const Start& start);
-    [[nodiscard]] int summarise(double seconds, bool interrupted) const;
+    [[nodiscard]] int summarise(double seconds, bool stopped) const;
 
     const CommonOptions& common_;
     Settings settings_;

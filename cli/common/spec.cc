@@ -85,9 +85,8 @@ int run_tool(const Spec& spec, int count, char** words) {
     }
     const auto parsed = parse(app, arguments);
     if (!parsed) {
-        Error error = parsed.error();
         return Reporter(spec.name, wants_json(arguments))
-            .usage(error, fmt::format("see {} --help", spec.name));
+            .usage(parsed.error(), fmt::format("see {} --help", spec.name));
     }
     if (parsed->help) {
         return print(help_of(spec, *parsed->command));

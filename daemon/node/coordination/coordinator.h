@@ -29,7 +29,7 @@ class Coordinator {
     void put(const Origin& origin, wire::PutRequest request, Duration timeout);
     void del(const Origin& origin, wire::DelRequest request, Duration timeout);
 
-    void on(const wire::PeerEnvelope& from, const wire::ForwardRequest& request);
+    void on(const wire::PeerEnvelope& envelope, const wire::ForwardRequest& request);
     void on(const NodeId& from, const wire::ForwardReply& reply);
     /// True when the answer belongs to a request in progress here.
     bool on(const NodeId& from, const wire::ReadReply& reply);

@@ -60,7 +60,7 @@ void Forward::on_timer() {
     give_up("did not answer in time");
 }
 
-void Forward::give_up(std::string why) {
+void Forward::give_up(const std::string& why) {
     finished_ = true;
     service_.answer(origin_, Error{Code::timed_out,
                                    "the coordinator " + service_.desk.name_of(owner_) + " " + why +

@@ -35,7 +35,7 @@ class Forward final : public Operation {
 
   private:
     void send();
-    void give_up(std::string why);
+    void give_up(const std::string& why);
 
     Service& service_;
     std::uint64_t id_;

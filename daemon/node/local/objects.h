@@ -55,8 +55,8 @@ class Objects {
     [[nodiscard]] Result<Object> write(const Slot& slot, const Clock& context, Sibling sibling,
                                        Dot& dot);
 
-    /// Erases a hint if it is still exactly `digest`; true when it was.
-    [[nodiscard]] Result<bool> erase_hint(const Slot& slot, const Digest& digest);
+    /// Erases a hint if it is still exactly `expected`; true when it was.
+    [[nodiscard]] Result<bool> erase_hint(const Slot& slot, const Digest& expected);
 
     /// Hints held, and those held for one owner.
     [[nodiscard]] std::uint64_t hints_held() const;
