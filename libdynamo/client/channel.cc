@@ -11,6 +11,10 @@ namespace dynamo {
 
 namespace {
 
+// libzmq would connect again by itself, and what the session believes to go to the old connection
+// would go to the new one. It cannot be told not to without losing the event of a refusal, but it
+// can be told to take its time: a day.
+constexpr int reconnect_ms = 24 * 3600 * 1000;
 constexpr int heartbeat_ms = 2000;
 constexpr int heartbeat_timeout_ms = 8000;
 // Above the largest frame that a daemon may send, so that only a broken peer meets it.
@@ -51,6 +55,7 @@ void open_sockets(zmq::context_t& context, Connection& connection, std::uint64_t
     // What is in flight is bounded by the caller; a limit here would only lose track of it.
     dealer.set(zmq::sockopt::sndhwm, 0);
     dealer.set(zmq::sockopt::rcvhwm, 0);
+    dealer.set(zmq::sockopt::reconnect_ivl, reconnect_ms);
     dealer.set(zmq::sockopt::maxmsgsize, max_message_bytes);
     dealer.set(zmq::sockopt::heartbeat_ivl, heartbeat_ms);
     dealer.set(zmq::sockopt::heartbeat_timeout, heartbeat_timeout_ms);
@@ -179,6 +184,8 @@ bool Channel::send(EndpointIndex endpoint, const wire::Frames& frames) {
         return false;
     }
 }
+
+bool Channel::has(EndpointIndex endpoint) const { return parts_->connections.contains(endpoint); }
 
 void Channel::close(EndpointIndex endpoint) {
     const auto found = parts_->connections.find(endpoint);

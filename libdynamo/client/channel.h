@@ -41,8 +41,11 @@ class Channel {
 
     /// Starts to connect; `connected` or `refused` follows. `address` is canonical ("host:port").
     void connect(EndpointIndex endpoint, const std::string& address);
-    /// False when it is not connected (any more): then nothing was sent.
+    /// False when it is not connected (any more): then nothing was sent, and `closed` follows if
+    /// the endpoint is known at all.
     [[nodiscard]] bool send(EndpointIndex endpoint, const wire::Frames& frames);
+    /// Connected, connecting, or about to be told `closed`.
+    [[nodiscard]] bool has(EndpointIndex endpoint) const;
     /// No more events come from it until it is connected again. Unknown endpoints are ignored.
     void close(EndpointIndex endpoint);
 

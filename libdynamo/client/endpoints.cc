@@ -32,7 +32,8 @@ void Endpoints::avoid(EndpointIndex index, Instant now) {
 void Endpoints::suspect(EndpointIndex index, Instant now) {
     if (!all_[index].silent) ++silent_;
     all_[index].silent = true;
-    avoid(index, now);
+    // Many requests find out together; that is one failure.
+    if (all_[index].avoid_until <= now) avoid(index, now);
 }
 
 void Endpoints::hear(EndpointIndex index, Instant now) {

@@ -71,7 +71,7 @@ void Client::Parts::handle(Channel::Event& event, Instant when) {
         case Kind::refused:
             return session.on_refused(event.endpoint, event.text, when);
         case Kind::closed:
-            return session.on_closed(event.endpoint, event.text, {}, when);
+            return on_closed(event.endpoint, event.text, when);
         case Kind::message:
             break;
     }
@@ -80,10 +80,15 @@ void Client::Parts::handle(Channel::Event& event, Instant when) {
     if (!replies) {
         // Whose answer it was is not known, so nothing from this connection can be trusted.
         channel.close(event.endpoint);
-        return session.on_closed(
-            event.endpoint, "sent a malformed reply (" + replies.error().message + ")", {}, when);
+        const std::string& why = replies.error().message;
+        return on_closed(event.endpoint, "sent a malformed reply (" + why + ")", when);
     }
     for (auto& reply : *replies) session.on_reply(event.endpoint, std::move(reply), when);
+}
+
+void Client::Parts::on_closed(EndpointIndex endpoint, const std::string& reason, Instant when) {
+    const auto kept = unsent.extract(endpoint);
+    session.on_closed(endpoint, reason, kept ? kept.mapped() : std::vector<std::uint64_t>{}, when);
 }
 
 void Client::Parts::flush() {
@@ -104,7 +109,7 @@ void Client::Parts::send_all(std::vector<Session::Send> sends) {
     std::map<EndpointIndex, std::vector<wire::Request>> by_endpoint;
     for (auto& send : sends) by_endpoint[send.endpoint].push_back(std::move(send.request));
     for (auto& [endpoint, requests] : by_endpoint) {
-        std::vector<std::uint64_t> unsent;
+        bool is_open = true;
         for (std::size_t first = 0; first < requests.size();) {
             std::vector<wire::Request> batch;
             std::size_t bytes = 0;
@@ -114,13 +119,13 @@ void Client::Parts::send_all(std::vector<Session::Send> sends) {
                 if (!batch.empty() && bytes > frame_bytes) break;
                 batch.push_back(std::move(requests[next]));
             }
-            if (!unsent.empty() || !channel.send(endpoint, wire::encode_requests(batch)))
-                for (const auto& request : batch) unsent.push_back(request.id);
+            is_open = is_open && channel.send(endpoint, wire::encode_requests(batch));
+            if (!is_open)
+                for (const auto& request : batch) unsent[endpoint].push_back(request.id);
             first = next;
         }
-        if (unsent.empty()) continue;
-        channel.close(endpoint);
-        session.on_closed(endpoint, "closed the connection", unsent, now());
+        // The event of the end comes after the replies that had arrived before it.
+        if (!is_open && !channel.has(endpoint)) on_closed(endpoint, "closed the connection", now());
     }
 }
 

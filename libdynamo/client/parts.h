@@ -32,12 +32,15 @@ struct Client::Parts {
     void flush();
     void send_all(std::vector<Session::Send> sends);
     void handle(Channel::Event& event, Instant now);
+    void on_closed(EndpointIndex endpoint, const std::string& reason, Instant now);
     void deliver();
 
     std::string program;  ///< named to daemons
     Session session;
     Channel channel;
     std::unordered_map<Session::Ticket, Done> callers;
+    /// What the channel would not take; the event that tells why is on its way.
+    std::map<EndpointIndex, std::vector<std::uint64_t>> unsent;
     std::deque<std::pair<Done, Completion>> ready;  ///< to be told at the end of a poll
 };
 

@@ -196,6 +196,8 @@ void Session::on_closed(EndpointIndex index, const std::string& reason,
         Request& request = requests_.at(ticket);
         std::erase(request.sent, id);
         request.waiting_on = index;
+        // The daemon may have come back meanwhile.
+        request.again = true;
         endpoint.waiting.push_back(ticket);
     }
     std::vector<std::uint64_t> lost;

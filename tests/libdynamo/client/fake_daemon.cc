@@ -9,18 +9,18 @@ struct FakeDaemon::Socket {
     zmq::socket_t router{context, zmq::socket_type::router};
 };
 
-FakeDaemon::FakeDaemon(Answer answer, const std::string& host) : answer_(std::move(answer)) {
-    start(host);
+FakeDaemon::FakeDaemon(Answer answer, const std::string& at) : answer_(std::move(answer)) {
+    start(at);
 }
-FakeDaemon::FakeDaemon(RawAnswer answer) : raw_(std::move(answer)) { start("127.0.0.1"); }
+FakeDaemon::FakeDaemon(RawAnswer answer) : raw_(std::move(answer)) { start("127.0.0.1:*"); }
 
 FakeDaemon::~FakeDaemon() { stop(); }
 
-void FakeDaemon::start(const std::string& host) {
+void FakeDaemon::start(const std::string& at) {
     socket_ = std::make_shared<Socket>();
     socket_->router.set(zmq::sockopt::linger, 0);
-    socket_->router.set(zmq::sockopt::ipv6, host.find(':') != std::string::npos);
-    socket_->router.bind("tcp://" + host + ":*");
+    socket_->router.set(zmq::sockopt::ipv6, at.find('[') != std::string::npos);
+    socket_->router.bind("tcp://" + at);
     address_ = socket_->router.get(zmq::sockopt::last_endpoint).substr(6);
     thread_ = std::thread([this] { run(); });
 }

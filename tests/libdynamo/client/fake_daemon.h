@@ -20,7 +20,8 @@ class FakeDaemon {
     /// The same, in raw frames after the routing id: for what no daemon should say.
     using RawAnswer = std::function<std::vector<std::string>(const std::vector<wire::Request>&)>;
 
-    explicit FakeDaemon(Answer answer, const std::string& host = "127.0.0.1");
+    /// `at` is where it listens; its port may be "*".
+    explicit FakeDaemon(Answer answer, const std::string& at = "127.0.0.1:*");
     explicit FakeDaemon(RawAnswer answer);
     ~FakeDaemon();
     FakeDaemon(const FakeDaemon&) = delete;
@@ -35,7 +36,7 @@ class FakeDaemon {
     void stop();
 
   private:
-    void start(const std::string& host);
+    void start(const std::string& at);
     void run();
 
     Answer answer_;

@@ -96,6 +96,16 @@ TEST(router, reaches_members_when_the_seeds_have_gone) {
     EXPECT_TRUE(address_of(router, next).starts_with("10.0.0."));
 }
 
+TEST(endpoints, fail_once_when_many_requests_find_out_together) {
+    Endpoints endpoints;
+    const auto index = endpoints.intern("a:1");
+    for (int i = 0; i < 1000; ++i) endpoints.suspect(index, now);
+    EXPECT_EQ(endpoints[index].failures, 1u);
+    EXPECT_EQ(endpoints.to_probe(now + std::chrono::seconds(1)), index);
+    endpoints.hear(index, now);
+    EXPECT_EQ(endpoints.to_probe(now + std::chrono::seconds(1)), endpoints.count());
+}
+
 TEST(endpoints, are_avoided_longer_with_each_failure_up_to_a_bound) {
     Endpoints endpoints;
     const auto index = endpoints.intern("a:1");

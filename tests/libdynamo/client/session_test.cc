@@ -177,6 +177,21 @@ TEST_F(session, sends_again_what_the_channel_could_not_hand_over) {
     EXPECT_TRUE(completion(ticket)->result);
 }
 
+TEST_F(session, connects_to_the_only_node_again_for_what_could_not_be_handed_over) {
+    open(with_seeds({"s1:7100"}));
+    const auto ticket = put();
+    connected("s1:7100");
+    const auto send = sent_to("s1:7100");
+    connects();
+    session_->on_closed(send.endpoint, "closed the connection", {send.request.id}, now_);
+    EXPECT_FALSE(completion(ticket));
+    pass(milliseconds(100));
+    EXPECT_THAT(connects(), ElementsAre("s1:7100"));
+    connected("s1:7100");
+    reply(sent_to("s1:7100"), wire::PutReply{});
+    EXPECT_TRUE(completion(ticket)->result);
+}
+
 // -------------------------------------------------------------------- the daemon did nothing
 
 class session_refusals : public session, public testing::WithParamInterface<Code> {};
