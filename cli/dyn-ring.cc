@@ -47,6 +47,18 @@ class RingTool {
 /// What the moves of a plan carry. Only a ring without data can be changed yet.
 constexpr std::uint64_t bytes_moved = 0;
 
+/// None when nothing is staged.
+Result<std::optional<Plan>> plan_of_staged(Admin& admin) {
+    const auto ring = admin.ring();
+    if (!ring) {
+        return std::unexpected(ring.error());
+    }
+    if (ring->staged.empty()) {
+        return std::nullopt;
+    }
+    return admin.plan();
+}
+
 Spec RingTool::spec() {
     return {
         .name = "dyn-ring",
@@ -242,14 +254,14 @@ int RingTool::plan() {
     if (!admin) {
         return reporter.error(admin.error());
     }
-    const auto plan = admin->plan();
+    const auto plan = plan_of_staged(*admin);
     if (!plan) {
         return reporter.error(plan.error());
     }
-    if (plan->rows.empty() || plan->from == plan->to) {
+    if (!*plan) {
         return reporter.no("nothing is staged; see dyn-ring join");
     }
-    const std::string json = dumped(plan_json(*plan, bytes_moved)) + "\n";
+    const std::string json = dumped(plan_json(**plan, bytes_moved)) + "\n";
     if (output_) {
         if (const auto written = write_file(*output_, json); !written) {
             return reporter.error(written.error());
@@ -257,8 +269,8 @@ int RingTool::plan() {
     }
     return print(common_.json()
                      ? json
-                     : plan_text(*plan, bytes_moved) +
-                           fmt::format("next: dyn-ring commit --plan {} --wait\n", plan->id));
+                     : plan_text(**plan, bytes_moved) +
+                           fmt::format("next: dyn-ring commit --plan {} --wait\n", (*plan)->id));
 }
 
 int RingTool::commit() {
@@ -269,17 +281,17 @@ int RingTool::commit() {
     }
     std::string id = plan_id_.value_or("");
     if (id.empty()) {
-        const auto plan = admin->plan();
+        const auto plan = plan_of_staged(*admin);
         if (!plan) {
             return reporter.error(plan.error());
         }
-        if (plan->rows.empty() || plan->from == plan->to) {
+        if (!*plan) {
             return reporter.no("nothing is staged; see dyn-ring join");
         }
         if (!reporter.json()) {
-            write_error(plan_text(*plan, bytes_moved));
+            write_error(plan_text(**plan, bytes_moved));
         }
-        id = plan->id;
+        id = (*plan)->id;
     }
     const auto number = admin->commit(id);
     if (!number) {

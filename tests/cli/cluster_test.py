@@ -372,7 +372,6 @@ class Operators(Tools):
     def test_nothing_staged_is_nothing_to_plan(self):
         self.exits(1, "dyn-ring", "plan")
         self.exits(1, "dyn-ring", "commit")
-        self.exits(3, "dyn-ring", "commit", "--plan", "p-00000000")
 
     def test_a_dead_node_is_a_reason(self):
         self.ok("dyn-cluster", "kill", "n2")
@@ -396,9 +395,10 @@ class Operators(Tools):
 
     def test_statistics_are_printed_in_every_format(self):
         self.ok("dyn-put", "counted", "x")
+        rows = self.ok("dyn-stats", "--all", "--format", "tsv", "hints.held").decode().splitlines()
+        self.assertEqual([row.split("\t") for row in rows],
+                         [[name, "hints.held", "0"] for name in ("n1", "n2", "n3")])
         rows = self.ok("dyn-stats", "--all", "--format", "tsv", "put.count").decode().splitlines()
-        self.assertEqual([row.split("\t")[:2] for row in rows],
-                         [["n1", "put.count"], ["n2", "put.count"], ["n3", "put.count"]])
         self.assertGreaterEqual(sum(int(row.split("\t")[-1]) for row in rows), 1)
         self.assertTrue(self.ok("dyn-stats", "--node", "n1", "hints.held"))
         object = json.loads(self.ok("dyn-stats", "--all", "--format", "json", "put.latency.*"))
@@ -435,7 +435,8 @@ class Clusters(Tools):
         self.assertGreaterEqual(plan["moves"], plan["moves_minimum"])
         self.exits(3, "dyn-ring", "commit", "--plan", "p-00000000")
         self.ok("dyn-ring", "commit", "--plan", plan["plan"], "--wait")
-        self.exits(3, "dyn-ring", "commit", "--plan", plan["plan"])
+        again = self.tool("dyn-ring", "commit", "--plan", plan["plan"])
+        self.assertIn(again.returncode, (3, 6), again.stderr)
         status = json.loads(self.ok("dyn-ring", "status", "--format", "json"))
         self.assertEqual(len(status["nodes"]), 3)
         self.assertEqual({node["zone"] for node in status["nodes"]} & {"z2"}, {"z2"})
@@ -461,7 +462,7 @@ class Examples(Tools):
 
     # What a fresh cluster lacks for them, and those whose exit says "no" as they are meant to.
     prepare = """
-        dyn-put cart:7 milk; dyn-put cart:8 tea; dyn-put note x; head -c 1000 /dev/urandom >photo.jpg
+        for key in cart:7 cart:8 note photo:1 a b; do dyn-put --overwrite $key milk; done; head -c 1000 /dev/urandom >photo.jpg
     """
     siblings = """
         dyn-put --overwrite {0} '["x"]'; dyn-put --blind {0} '["y"]'
