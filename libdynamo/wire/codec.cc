@@ -52,17 +52,20 @@ std::size_t after(const std::vector<Token>& tape, std::size_t at) {
     for (std::size_t open = 1; open > 0; ++at) {
         --open;
         const Token& token = tape[at];
-        if (is_container(token)) open += token.number * (token.kind == Token::Kind::map ? 2 : 1);
+        if (is_container(token))
+            open += std::size_t{token.size} * (token.kind == Token::Kind::map ? 2 : 1);
     }
     return at;
 }
 
 bool same(const Token& a, const Token& b) {
-    return a.kind == b.kind && a.number == b.number && a.bytes == b.bytes;
+    if (a.kind != b.kind || a.size != b.size) return false;
+    return a.is_string() ? a.octets() == b.octets() : a.value == b.value;
 }
 
 bool before(const Token& a, const Token& b) {
-    return std::tie(a.kind, a.number, a.bytes) < std::tie(b.kind, b.number, b.bytes);
+    if (a.kind != b.kind) return a.kind < b.kind;
+    return a.is_string() ? a.octets() < b.octets() : a.value < b.value;
 }
 
 /// The keys of one map. Few are compared pair by pair in place; many, which only a hostile sender
@@ -72,8 +75,12 @@ class Keys {
     /// False when the key is there already.
     bool add(const Token& key) {
         if (count_ < few_.size()) {
-            for (std::size_t i = 0; i < count_; ++i)
-                if (same(*few_[i], key)) return false;
+            // A key whose mark nobody has left yet is new; that spares most comparisons.
+            const std::uint64_t mark = mark_of(key);
+            if ((marks_ & mark) != 0)
+                for (std::size_t i = 0; i < count_; ++i)
+                    if (same(*few_[i], key)) return false;
+            marks_ |= mark;
             few_[count_++] = &key;
         } else {
             many_.push_back(key);
@@ -89,8 +96,22 @@ class Keys {
     }
 
   private:
-    std::array<const Token*, 24> few_{};
+    /// One bit of 64, the same for equal keys.
+    static std::uint64_t mark_of(const Token& key) {
+        std::uint64_t sum = key.value;
+        if (key.is_string()) {
+            const BytesView octets = key.octets();
+            sum = octets.empty() ? 0
+                                 : std::size_t{5} * octets.size() +
+                                       static_cast<unsigned char>(octets.front()) * 3u +
+                                       static_cast<unsigned char>(octets.back());
+        }
+        return std::uint64_t{1} << (sum & 63);
+    }
+
+    std::array<const Token*, 24> few_;  ///< the first count_ are set
     std::size_t count_ = 0;
+    std::uint64_t marks_ = 0;
     std::vector<Token> many_;
 };
 
@@ -106,15 +127,15 @@ class TapeBuilder : public msgpack::null_visitor {
     [[nodiscard]] std::size_t shortest() const { return shortest_; }
     [[nodiscard]] bool start() { return claim(1); }
 
-    bool visit_nil() { return add({Token::Kind::nil, 0, {}}, 1); }
-    bool visit_boolean(bool value) { return add({Token::Kind::boolean, value ? 1U : 0U, {}}, 1); }
+    bool visit_nil() { return add({Token::Kind::nil, 0, 0}, 1); }
+    bool visit_boolean(bool value) { return add({Token::Kind::boolean, 0, value ? 1U : 0U}, 1); }
     bool visit_positive_integer(std::uint64_t value) {
         const std::size_t octets = value < 128           ? 1
                                    : value <= UINT8_MAX  ? 2
                                    : value <= UINT16_MAX ? 3
                                    : value <= UINT32_MAX ? 5
                                                          : 9;
-        return add({Token::Kind::number, value, {}}, octets);
+        return add({Token::Kind::number, 0, value}, octets);
     }
     bool visit_negative_integer(std::int64_t value) {
         // The signed forms may hold any number; the tape knows one form of each.
@@ -124,11 +145,11 @@ class TapeBuilder : public msgpack::null_visitor {
                                    : value >= INT16_MIN ? 3
                                    : value >= INT32_MIN ? 5
                                                         : 9;
-        return add({Token::Kind::negative, static_cast<std::uint64_t>(value), {}}, octets);
+        return add({Token::Kind::negative, 0, static_cast<std::uint64_t>(value)}, octets);
     }
     bool visit_float32(float value) { return visit_float64(static_cast<double>(value)); }
     bool visit_float64(double value) {
-        return add({Token::Kind::real, std::bit_cast<std::uint64_t>(value), {}}, 9);
+        return add({Token::Kind::real, 0, std::bit_cast<std::uint64_t>(value)}, 9);
     }
     bool visit_str(const char* octets, std::uint32_t size) {
         const std::size_t head = size < 32 ? 1 : size <= UINT8_MAX ? 2 : size <= UINT16_MAX ? 3 : 5;
@@ -152,10 +173,10 @@ class TapeBuilder : public msgpack::null_visitor {
         const std::size_t map = open_[--depth_];
         Keys keys;
         std::size_t at = map + 1;
-        for (std::uint64_t i = 0; i < tape_[map].number; ++i) {
+        for (std::uint32_t i = 0; i < tape_[map].size; ++i) {
             if (is_container(tape_[at])) return refuse("a map's key is a container");
             if (!keys.add(tape_[at])) return refuse("a map has a key twice");
-            at = after(tape_, at + 1);
+            at = is_container(tape_[at + 1]) ? after(tape_, at + 1) : at + 2;
         }
         return keys.distinct() || refuse("a map has a key twice");
     }
@@ -181,13 +202,14 @@ class TapeBuilder : public msgpack::null_visitor {
     }
     bool add_string(Token::Kind kind, const char* octets, std::uint32_t size, std::size_t head) {
         if (!claim(size)) return false;
-        return add({kind, size, size == 0 ? BytesView{} : BytesView{octets, size}}, head + size);
+        return add({kind, size, std::bit_cast<std::uint64_t>(size == 0 ? nullptr : octets)},
+                   head + size);
     }
     bool open(Token::Kind kind, std::uint32_t count, std::size_t elements) {
         if (!claim(elements)) return false;
         if (depth_ == open_.size()) return refuse("nested too deeply");
         open_[depth_++] = tape_.size();
-        return add({kind, count, {}}, count < 16 ? 1 : count <= UINT16_MAX ? 3 : 5);
+        return add({kind, count, 0}, count < 16 ? 1 : count <= UINT16_MAX ? 3 : 5);
     }
 
     std::vector<Token>& tape_;
@@ -275,79 +297,40 @@ void Reader::within(std::string_view name) {
     reason_.insert(0, std::string(name) + ": ");
 }
 
-const Token& Reader::peek() const {
-    static constexpr Token nothing;
-    return failed_ || at_ == tape_.size() ? nothing : tape_[at_];
-}
-
-const Token* Reader::take(Token::Kind kind, std::string_view expected) {
-    if (failed_) return nullptr;
-    if (at_ == tape_.size()) {
-        fail("expected " + std::string(expected) + ", and there is no more");
-        return nullptr;
-    }
-    const Token& token = tape_[at_];
-    if (token.kind != kind) {
-        fail("expected " + std::string(expected) + ", got " + std::string(name_of(token.kind)));
-        return nullptr;
-    }
-    ++at_;
-    return &token;
-}
-
-std::size_t Reader::array() {
-    const Token* token = take(Token::Kind::array, name_of(Token::Kind::array));
-    return token ? token->number : 0;
-}
-
-std::size_t Reader::map() {
-    const Token* token = take(Token::Kind::map, name_of(Token::Kind::map));
-    return token ? token->number : 0;
+const Token& Reader::refuse(Token::Kind expected) {
+    if (failed_) return nothing;
+    const std::string wanted = "expected " + std::string(name_of(expected));
+    if (at_ == tape_.size())
+        fail(wanted + ", and there is no more");
+    else
+        fail(wanted + ", got " + std::string(name_of(tape_[at_].kind)));
+    return nothing;
 }
 
 std::uint64_t Reader::number(std::uint64_t last) {
-    const Token* token = take(Token::Kind::number, name_of(Token::Kind::number));
-    if (!token) return 0;
-    if (token->number > last) {
-        fail("expected at most " + std::to_string(last) + ", got " + std::to_string(token->number));
-        return 0;
-    }
-    return token->number;
+    const std::uint64_t number = take(Token::Kind::number).value;
+    if (number <= last) return number;
+    fail("expected at most " + std::to_string(last) + ", got " + std::to_string(number));
+    return 0;
 }
 
 std::int64_t Reader::signed_number() {
     if (peek().kind != Token::Kind::negative)
         return static_cast<std::int64_t>(number(static_cast<std::uint64_t>(INT64_MAX)));
-    return static_cast<std::int64_t>(tape_[at_++].number);
+    return static_cast<std::int64_t>(tape_[at_++].value);
 }
 
 double Reader::real() {
-    if (peek().kind == Token::Kind::number) return static_cast<double>(tape_[at_++].number);
+    if (peek().kind == Token::Kind::number) return static_cast<double>(tape_[at_++].value);
     if (peek().kind == Token::Kind::negative)
-        return static_cast<double>(static_cast<std::int64_t>(tape_[at_++].number));
-    const Token* token = take(Token::Kind::real, name_of(Token::Kind::real));
-    return token ? std::bit_cast<double>(token->number) : 0;
-}
-
-bool Reader::boolean() {
-    const Token* token = take(Token::Kind::boolean, name_of(Token::Kind::boolean));
-    return token && token->number != 0;
-}
-
-BytesView Reader::bin() {
-    const Token* token = take(Token::Kind::bin, name_of(Token::Kind::bin));
-    return token ? token->bytes : BytesView{};
-}
-
-BytesView Reader::str() {
-    const Token* token = take(Token::Kind::str, name_of(Token::Kind::str));
-    return token ? token->bytes : BytesView{};
+        return static_cast<double>(static_cast<std::int64_t>(tape_[at_++].value));
+    return std::bit_cast<double>(take(Token::Kind::real).value);
 }
 
 void Reader::skip() {
     if (failed_) return;
     if (at_ == tape_.size()) return fail("expected an element, and there is no more");
-    at_ = after(tape_, at_);
+    at_ = is_container(tape_[at_]) ? after(tape_, at_) : at_ + 1;
 }
 
 bool Reader::finish() {

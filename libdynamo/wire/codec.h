@@ -13,6 +13,7 @@
 // Errors:  bad_request with the field's name; too_large past a limit. Never a crash, never a throw.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -92,8 +93,17 @@ class Writer {
 struct Token {
     enum class Kind : std::uint8_t { nil, boolean, number, negative, real, bin, str, array, map };
     Kind kind = Kind::nil;
-    std::uint64_t number = 0;  ///< the number, the count of elements, or a double's bits
-    BytesView bytes;           ///< points into the input
+    std::uint32_t size = 0;  ///< octets of a string, elements of an array, pairs of a map
+    /// The number, the bits of a negative number or a double, or where in the input a string is.
+    std::uint64_t value = 0;
+
+    [[nodiscard]] bool is_string() const { return kind == Kind::bin || kind == Kind::str; }
+    /// The octets of a string.
+    [[nodiscard]] BytesView octets() const { return {std::bit_cast<const char*>(value), size}; }
+    /// The octets of a str; empty for everything else.
+    [[nodiscard]] std::string_view word() const {
+        return kind == Kind::str ? octets() : std::string_view{};
+    }
 };
 
 /// Walks over parsed msgpack. After the first failure every call returns a harmless default and
@@ -118,24 +128,36 @@ class Reader {
 
     [[nodiscard]] bool at_end() const { return at_ == tape_.size(); }
     /// The next token without taking it; nil when failed or at the end.
-    [[nodiscard]] const Token& peek() const;
+    [[nodiscard]] const Token& peek() const {
+        return failed_ || at_ == tape_.size() ? nothing : tape_[at_];
+    }
 
-    std::size_t array();
-    std::size_t map();
+    std::size_t array() { return take(Token::Kind::array).size; }
+    std::size_t map() { return take(Token::Kind::map).size; }
     /// A number from 0 to `last`.
     std::uint64_t number(std::uint64_t last = UINT64_MAX);
     std::int64_t signed_number();
     double real();  ///< whole numbers too: some languages write 2.0 as 2
-    bool boolean();
-    BytesView bin();
-    BytesView str();
+    bool boolean() { return take(Token::Kind::boolean).value != 0; }
+    BytesView bin() { return string(take(Token::Kind::bin)); }
+    BytesView str() { return string(take(Token::Kind::str)); }
     /// Takes the next element, containers whole.
     void skip();
     /// True when nothing failed and all was read; else fails for what is left.
     bool finish();
 
   private:
-    const Token* take(Token::Kind kind, std::string_view expected);
+    static constexpr Token nothing{};
+
+    /// The next token, which has to be of that kind; else fails and gives nothing.
+    const Token& take(Token::Kind kind) {
+        if (!failed_ && at_ < tape_.size() && tape_[at_].kind == kind) return tape_[at_++];
+        return refuse(kind);
+    }
+    const Token& refuse(Token::Kind expected);
+    static BytesView string(const Token& token) {
+        return token.is_string() ? token.octets() : BytesView{};
+    }
 
     std::vector<Token> tape_;
     std::size_t at_ = 0;

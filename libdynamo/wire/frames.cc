@@ -89,15 +89,13 @@ struct Header {
     Duration timeout{0};
     BytesView cluster;
     std::uint64_t ring = 0;
-    PeerEnvelope envelope;
     std::optional<Error> problem;
 };
 
 void decode_meta(Reader& reader, Header& header) {
     const std::size_t count = reader.map();
     for (std::size_t i = 0; i < count && !reader.failed(); ++i) {
-        const Token& key = reader.peek();
-        const std::string_view name = key.kind == Token::Kind::str ? key.bytes : BytesView{};
+        const std::string_view name = reader.peek().word();
         reader.skip();
         if (name == "timeout_ms")
             header.timeout = std::chrono::milliseconds(reader.number(longest_timeout_ms));
@@ -114,8 +112,10 @@ void decode_meta(Reader& reader, Header& header) {
                     std::to_string(header.cluster.size()));
 }
 
-/// Reads a header of the given kind. An error when not even its id can be told.
-Result<Header> decode_header(Reader& reader, BytesView frame, std::uint64_t kind) {
+/// Reads a header of the given kind. An error when not even its id can be told. A peer's has its
+/// envelope in place of the meta.
+Result<Header> decode_header(Reader& reader, BytesView frame, std::uint64_t kind,
+                             PeerEnvelope* envelope = nullptr) {
     Header header;
     reader.reset(frame);
     const std::size_t count = reader.array();
@@ -132,8 +132,10 @@ Result<Header> decode_header(Reader& reader, BytesView frame, std::uint64_t kind
         header.code = static_cast<std::uint16_t>(reader.number(UINT16_MAX));
     else
         header.op = reader.str();
-    if (kind == kind_peer)
-        decode_struct(reader, header.envelope, Style::array);
+    if (kind == kind_reply && !header.op.empty() && header.op != batch_op)
+        reader.fail("expected a code, got str");
+    if (envelope)
+        decode_struct(reader, *envelope, Style::array);
     else
         decode_meta(reader, header);
     for (std::size_t i = 4; i < count; ++i) reader.skip();
@@ -182,9 +184,24 @@ void encode_batch_header(Writer& writer, std::uint64_t kind) {
 
 // --------------------------------------------------------------------------------- one and batches
 
-template <typename Message>
-Bytes encode_alternative(const Message& message) {
-    return std::visit([](const auto& body) { return encode_message(body, Style::map); }, message);
+void encode_into(Bytes& out, const ClientRequest& request) {
+    Writer writer(out);
+    std::visit(
+        [&](const auto& message) {
+            out.reserve(room_for(message));
+            encode_sparse(writer, message);
+        },
+        request);
+}
+
+void encode_into(Bytes& out, const ClientReply& reply) {
+    Writer writer(out);
+    std::visit(
+        [&](const auto& message) {
+            out.reserve(room_for(message));
+            encode_struct(writer, message, Style::map);
+        },
+        reply);
 }
 
 template <typename Item>
@@ -192,7 +209,7 @@ Frames encode_one(const Item& item) {
     Frames frames;
     Writer header(frames.header);
     encode_header(header, item);
-    frames.body = encode_alternative(item.body);
+    encode_into(frames.body, item.body);
     return frames;
 }
 
@@ -210,8 +227,7 @@ Frames encode_batch(const std::vector<Item>& items, std::uint64_t kind) {
         encode_header(part, item);
         body.bin(scratch);
         scratch.clear();
-        std::visit([&](const auto& message) { encode_struct(part, message, Style::map); },
-                   item.body);
+        encode_into(scratch, item.body);
         body.bin(scratch);
     }
     return frames;
@@ -240,27 +256,24 @@ Result<Pairs> decode_batch(BytesView body) {
 // ---------------------------------------------------------------------------------- single
 // messages
 
-/// `reader` is only scratch: a batch reads all of its items with one.
-Result<ClientRequest> decode_request_with(Reader& reader, std::string_view op, BytesView body,
-                                          const Limits& limits) {
-    Result<ClientRequest> request = fail(Code::unknown_op, {});
+std::unexpected<Error> no_such(std::string_view op) {
+    return fail(Code::unknown_op, "there is no operation '" + std::string(op) + "'");
+}
+
+/// Decodes in place. `reader` is only scratch: a batch reads all of its items with one.
+Result<void> decode_request_into(ClientRequest& out, Reader& reader, std::string_view op,
+                                 BytesView body, const Limits& limits) {
+    Result<void> checked;
     const bool known = with_op(op, [&](auto index) {
-        using Message = std::variant_alternative_t<index.value, ClientRequest>;
+        auto& message = out.emplace<index.value>();
         reader.reset(body);
-        Message message;
         decode_struct(reader, message, Style::map);
-        if (!reader.finish()) {
-            request = fail(Code::bad_request, std::string(op) + ": " + reader.reason());
-            return;
-        }
-        const Result<void> checked = check_limits(message, limits);
-        if (checked)
-            request = std::move(message);
+        if (reader.finish())
+            checked = check_limits(message, limits);
         else
-            request = std::unexpected(checked.error());
+            checked = fail(Code::bad_request, std::string(op) + ": " + reader.reason());
     });
-    if (!known) return fail(Code::unknown_op, "there is no operation '" + std::string(op) + "'");
-    return request;
+    return known ? checked : no_such(op);
 }
 
 Result<ClientReply> decode_reply_with(Reader& reader, std::string_view op, std::uint16_t code,
@@ -282,18 +295,23 @@ Result<ClientReply> decode_reply_with(Reader& reader, std::string_view op, std::
         else
             reply = fail(Code::bad_request, std::string(op) + ": " + reader.reason());
     });
-    if (!known) return fail(Code::unknown_op, "there is no operation '" + std::string(op) + "'");
-    return reply;
+    return known ? std::move(reply) : no_such(op);
 }
 
 using Understood = std::variant<Request, Rejected>;
 
-Understood decode_request(Reader& reader, const Header& header, BytesView body,
-                          const Limits& limits) {
-    if (header.problem) return Rejected{header.id, *header.problem};
-    Result<ClientRequest> request = decode_request_with(reader, header.op, body, limits);
-    if (!request) return Rejected{header.id, std::move(request.error())};
-    return Request{header.id, header.timeout, Bytes(header.cluster), std::move(*request)};
+void decode_request(std::vector<Understood>& out, Reader& reader, const Header& header,
+                    BytesView body, const Limits& limits) {
+    auto& request = std::get<Request>(out.emplace_back(std::in_place_type<Request>));
+    request.id = header.id;
+    request.timeout = header.timeout;
+    request.cluster = header.cluster;
+    Result<void> checked;
+    if (header.problem)
+        checked = std::unexpected(*header.problem);
+    else
+        checked = decode_request_into(request.body, reader, header.op, body, limits);
+    if (!checked) out.back() = Rejected{header.id, std::move(checked.error())};
 }
 
 /// Nothing when nobody waits for it.
@@ -333,7 +351,7 @@ Result<std::vector<Understood>> decode_requests(BytesView header, BytesView body
 
     std::vector<Understood> requests;
     if (head->op != batch_op) {
-        requests.push_back(decode_request(reader, *head, body, limits));
+        decode_request(requests, reader, *head, body, limits);
         return requests;
     }
     batched = true;
@@ -342,8 +360,10 @@ Result<std::vector<Understood>> decode_requests(BytesView header, BytesView body
     requests.reserve(pairs->size());
     for (const auto& [part_header, part_body] : *pairs) {
         const Result<Header> part = decode_header(reader, part_header, kind_request);
-        requests.push_back(part ? decode_request(reader, *part, part_body, limits)
-                                : Rejected{0, part.error()});
+        if (part)
+            decode_request(requests, reader, *part, part_body, limits);
+        else
+            requests.emplace_back(Rejected{0, part.error()});
     }
     return requests;
 }
@@ -414,12 +434,12 @@ Result<PeerFrame> decode_peer(BytesView header, BytesView body) {
     if (auto checked = check_frames(header, body); !checked)
         return std::unexpected(checked.error());
     Reader reader;
-    Result<Header> head = decode_header(reader, header, kind_peer);
+    PeerFrame frame;
+    const Result<Header> head = decode_header(reader, header, kind_peer, &frame.envelope);
     if (!head) return std::unexpected(head.error());
     if (head->problem) return std::unexpected(*head->problem);
     if (head->op != peer_op) return fail(Code::bad_request, "header: not a peer's frame");
 
-    PeerFrame frame{std::move(head->envelope), {}};
     reader.reset(body);
     const std::size_t count = reader.array();
     frame.messages.reserve(count);
@@ -445,13 +465,25 @@ std::string_view op_of(const ClientRequest& request) {
     return std::visit([]<typename Message>(const Message&) { return Message::op; }, request);
 }
 
-Bytes encode_body(const ClientRequest& request) { return encode_alternative(request); }
-Bytes encode_body(const ClientReply& reply) { return encode_alternative(reply); }
+Bytes encode_body(const ClientRequest& request) {
+    Bytes out;
+    encode_into(out, request);
+    return out;
+}
+
+Bytes encode_body(const ClientReply& reply) {
+    Bytes out;
+    encode_into(out, reply);
+    return out;
+}
 
 Result<ClientRequest> decode_request_body(std::string_view op, BytesView body,
                                           const Limits& limits) {
     Reader reader;
-    return decode_request_with(reader, op, body, limits);
+    ClientRequest request;
+    const Result<void> checked = decode_request_into(request, reader, op, body, limits);
+    if (!checked) return std::unexpected(checked.error());
+    return request;
 }
 
 Result<ClientReply> decode_reply_body(std::string_view op, std::uint16_t code, BytesView body) {

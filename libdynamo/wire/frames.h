@@ -84,7 +84,8 @@ struct Frames {
 
 /// The op name of a request's alternative.
 [[nodiscard]] std::string_view op_of(const ClientRequest& request);
-/// One client body by itself, as a map: what ForwardRequest and ForwardReply carry.
+/// One client body by itself, as a map (a request's without the fields that have their defaults):
+/// what ForwardRequest and ForwardReply carry.
 [[nodiscard]] Bytes encode_body(const ClientRequest& request);
 [[nodiscard]] Bytes encode_body(const ClientReply& reply);
 [[nodiscard]] Result<ClientRequest> decode_request_body(std::string_view op, BytesView body,

@@ -1,7 +1,7 @@
 // From a struct's field list to its bytes and back; both styles from the one list.
 //
 //     Style::map     {"key": …, "r": 2}    keys that are not known are skipped, fields that are
-//                                          missing keep their defaults
+//                                          missing keep their defaults; requests leave those out
 //     Style::array   […, 2]                in list order; a shorter array leaves the defaults of
 //     the
 //                                          tail, what a newer sender has added at its end is
@@ -104,6 +104,24 @@ void encode_struct(Writer& writer, const T& value, Style style) {
     encode_fields(writer, value, style);
 }
 
+/// A map of those fields alone that differ from their defaults: what a client asks for is short.
+template <Fielded T>
+void encode_sparse(Writer& writer, const T& value) {
+    [[maybe_unused]] static const T defaults;
+    std::size_t count = 0;
+    const auto given = [&](const auto& field) {
+        return value.*field.member != defaults.*field.member;
+    };
+    const auto one = [&](const auto& field) {
+        if (!given(field)) return;
+        writer.str(field.name);
+        encode_value(writer, value.*field.member, field.as, Style::map);
+    };
+    std::apply([&](const auto&... field) { ((count += given(field) ? 1 : 0), ...); }, T::fields());
+    writer.map(count);
+    std::apply([&](const auto&... field) { (one(field), ...); }, T::fields());
+}
+
 /// Reads `count` elements into the fields, in list order.
 template <Fielded T>
 void decode_listed(Reader& reader, T& out, std::size_t count) {
@@ -136,8 +154,7 @@ void decode_struct(Reader& reader, T& out, Style style) {
     const std::size_t count = reader.map();
     for (std::size_t i = 0; i < count && !reader.failed(); ++i) {
         // A key that is no str is one that we do not know: no field is called by the empty name.
-        const Token& key = reader.peek();
-        const std::string_view name = key.kind == Token::Kind::str ? key.bytes : BytesView{};
+        const std::string_view name = reader.peek().word();
         reader.skip();
         if (!decode_named(reader, out, name)) reader.skip();
     }

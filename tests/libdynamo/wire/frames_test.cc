@@ -242,6 +242,20 @@ TEST(frames, a_short_timeout_does_not_become_none) {
     EXPECT_EQ(std::get<Request>(all->front()).timeout, std::chrono::milliseconds(1));
 }
 
+TEST(frames, a_request_leaves_out_what_has_its_default) {
+    // {"key": "k"}
+    EXPECT_EQ(encode_body(ClientRequest(PutRequest{"k", "", PutMode::observe, ""})),
+              "\x81\xa3key\xc4\x01k");
+    EXPECT_EQ(encode_body(ClientRequest(RingRequest{})), "\x80");
+    // A default that is not zero counts as one, and zero then does not.
+    StageRequest stage;
+    EXPECT_EQ(encode_body(ClientRequest(stage)), "\x80");
+    stage.weight = 0;
+    const auto decoded_stage = decode_request_body("stage", encode_body(ClientRequest(stage)), {});
+    ASSERT_TRUE(decoded_stage);
+    EXPECT_EQ(std::get<StageRequest>(*decoded_stage).weight, 0u);
+}
+
 // ----------------------------------------------------------------------------------------- replies
 
 std::string_view always_get(std::uint64_t) { return "get"; }
@@ -292,6 +306,13 @@ TEST(frames, a_reply_that_cannot_be_read_may_have_been_applied) {
     EXPECT_EQ(error.code, Code::internal);
     EXPECT_EQ(error.applied, Applied::maybe);
     EXPECT_EQ(error.message, "the reply cannot be read: get: not msgpack");
+}
+
+TEST(frames, a_reply_with_an_operation_in_place_of_its_code_is_not_taken_for_success) {
+    const auto all = decode_replies(header(1, 1, "get"), "\x80", always_get);
+    ASSERT_TRUE(all && all->size() == 1);
+    EXPECT_EQ(std::get<ErrorReply>(all->front().body).message,
+              "the reply cannot be read: header: expected a code, got str");
 }
 
 TEST(frames, errors_survive_the_way_to_the_client) {

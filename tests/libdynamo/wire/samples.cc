@@ -123,6 +123,12 @@ Result<Parts> message_again(const Parts& parts) {
                 [](const Message& message) { return Parts{encode_message(message, style)}; });
 }
 
+template <typename Message>
+Result<Parts> request_again(const Parts& parts) {
+    return then(decode_message<Message>(parts[0], Style::map),
+                [](const Message& message) { return Parts{encode_body(ClientRequest(message))}; });
+}
+
 Parts parts_of(Frames frames) { return {std::move(frames.header), std::move(frames.body)}; }
 
 Result<Parts> requests_again(const Parts& parts) {
@@ -169,10 +175,10 @@ Result<Parts> context_again(const Parts& parts) {
 void add_messages(std::vector<Sample>& out) {
     for (const ClientRequest& request : client_requests()) {
         std::visit(
-            [&]<typename Message>(const Message& message) {
+            [&]<typename Message>(const Message&) {
                 out.push_back({std::string(Message::op) + "_request",
-                               {encode_message(message, Style::map)},
-                               message_again<Message, Style::map>});
+                               {encode_body(request)},
+                               request_again<Message>});
             },
             request);
     }
