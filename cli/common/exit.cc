@@ -46,7 +46,9 @@ std::string advice_for(const Error& error) {
 
 int Reporter::error(const Error& error, const std::string& about, const std::string& advice) const {
     const int exit = exit_code_of(error.code);
-    const std::string next = advice.empty() ? advice_for(error) : advice;
+    // Many messages say themselves what to do, after a semicolon.
+    const bool complete = error.message.find("; ") != std::string::npos;
+    const std::string next = !advice.empty() ? advice : complete ? "" : advice_for(error);
     if (json_) {
         nlohmann::ordered_json object = {{"schema", "dyn.error/1"}, {"tool", program_}};
         object.update(error_fields(error));
