@@ -77,7 +77,7 @@ Loop::Loop(Node& node, Storage& storage, DataDirectory& directory, Transport& tr
       directory_(directory),
       transport_(transport),
       log_(log),
-      options_(std::move(options)) {}
+      options_(options) {}
 
 Result<void> Loop::begin() {
     sample_load(now_of_system().instant);

@@ -52,7 +52,7 @@ Parts receive_parts(zmq::socket_t& socket, bool more) {
 /// The message without its delimiter, which a REQ socket puts before it.
 Received shape(const Parts& parts, bool& delimited) {
     Received received;
-    delimited = parts.count > 0 && parts.frames[0].size() == 0;
+    delimited = parts.count > 0 && parts.frames[0].empty();
     const std::size_t first = delimited ? 1 : 0;
     if (parts.count <= first || parts.count > parts.frames.size() ||
         parts.view(first) != wire::magic)

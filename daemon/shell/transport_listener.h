@@ -54,7 +54,7 @@ class Listener {
     bool receive(std::size_t messages, std::size_t octets,
                  const std::function<void(Received)>& take);
     /// False when the sender is gone, or was cut because it does not fetch its answers.
-    bool send(ClientHandle sender, const wire::Frames& frames);
+    bool send(ClientHandle handle, const wire::Frames& frames);
 
     /// Follows connections that open and close.
     void follow();
