@@ -163,8 +163,8 @@ void Put::ask(Team::Place& place) {
     desk.send(place.asked, wire::WriteRequest{id_, hint_for, intent_.key, encoded_});
 }
 
-void Put::replace(Team::Place& place) {
-    team_.replace(service_.desk, service_.liveness, place);
+void Put::replace(Team::Place& place, Team::Because because) {
+    team_.replace(service_.desk, service_.liveness, place, because);
     if (place.by_nobody())
         keep_hint(place.owner);
     else
@@ -198,7 +198,8 @@ void Put::on(const NodeId& from, const wire::WriteReply& reply) {
         stored_by(from);
     } else {
         Team::Place* place = team_.place_of(from);
-        if (place && place->asked == from && !place->settled) replace(*place);
+        if (place && place->asked == from && !place->settled)
+            replace(*place, Team::Because::refused);
     }
     advance_writing();
 }
@@ -208,8 +209,9 @@ void Put::on_unreachable(const NodeId& node) {
         round_->on_unreachable(node);
         return advance_observing();
     }
+    team_.forget_late(node);
     for (Team::Place& place : team_.places())
-        if (place.asked == node && !place.settled) replace(place);
+        if (place.asked == node && !place.settled) replace(place, Team::Because::refused);
     advance_writing();
 }
 
@@ -229,7 +231,7 @@ void Put::on_timer() {
             place.settled = true;
             keep_hint(place.owner);
         } else if (suspected || place.asks >= 2) {
-            replace(place);
+            replace(place, Team::Because::silent);
         } else {
             ask(place);
         }
@@ -253,6 +255,8 @@ void Put::advance_writing() {
         service_.desk.breaks(Mutant::w_minus_one) && quorum_.answered() + 1 >= quorum_.needed();
     if (!replied_ && (quorum_.met() || one_too_few)) reply_stored();
     if (!team_.all_settled()) return;
+    // A slow replica is no dead one: until the deadline its answer still makes W.
+    if (!replied_ && team_.may_be_answered_late() && !at_deadline()) return;
     if (!replied_)
         give_up({Code::quorum_not_met,
                  "stored by " + std::to_string(quorum_.answered()) + " of the " +

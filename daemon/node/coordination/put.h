@@ -60,7 +60,7 @@ class Put final : public Operation {
     void decide(const Object& seen);
     void write(const Clock& context);
     void ask(Team::Place& place);
-    void replace(Team::Place& place);
+    void replace(Team::Place& place, Team::Because because);
     void keep_hint(const NodeId& owner);
     void stored_by(const NodeId& node);
     void advance_writing();

@@ -37,11 +37,11 @@ void ReadRound::ask(Team::Place& place) {
     if (state && complete)
         take(service_.desk.self(), std::move(*state));
     else
-        replace(place);
+        replace(place, Team::Because::refused);
 }
 
-void ReadRound::replace(Team::Place& place) {
-    team_.replace(service_.desk, service_.liveness, place);
+void ReadRound::replace(Team::Place& place, Team::Because because) {
+    team_.replace(service_.desk, service_.liveness, place, because);
     ask(place);
 }
 
@@ -78,12 +78,13 @@ void ReadRound::on(const NodeId& from, const wire::ReadReply& reply) {
         return;
     }
     Team::Place* place = team_.place_of(from);
-    if (place && place->asked == from && !place->settled) replace(*place);
+    if (place && place->asked == from && !place->settled) replace(*place, Team::Because::refused);
 }
 
 void ReadRound::on_unreachable(const NodeId& node) {
+    team_.forget_late(node);
     for (Team::Place& place : team_.places())
-        if (place.asked == node && !place.settled) replace(place);
+        if (place.asked == node && !place.settled) replace(place, Team::Because::refused);
 }
 
 void ReadRound::on_silence(bool give_up) {
@@ -96,7 +97,7 @@ void ReadRound::on_silence(bool give_up) {
         if (give_up)
             place.settled = true;
         else if (place.asks >= 2 || !service_.liveness.healthy(place.asked))
-            replace(place);
+            replace(place, Team::Because::silent);
         else
             ask(place);
     }
@@ -104,7 +105,9 @@ void ReadRound::on_silence(bool give_up) {
 
 bool ReadRound::met() const { return quorum_.met() && owner_answered_; }
 
-bool ReadRound::hopeless() const { return !met() && team_.all_settled(); }
+bool ReadRound::hopeless() const {
+    return !met() && team_.all_settled() && !team_.may_be_answered_late();
+}
 
 std::optional<Instant> ReadRound::next_silence() const {
     return team_.next_silence(service_.desk.options.replica_timeout);

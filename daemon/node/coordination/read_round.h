@@ -33,7 +33,7 @@ class ReadRound {
     void on_silence(bool give_up);
 
     [[nodiscard]] bool met() const;
-    /// R cannot be reached any more.
+    /// R cannot be reached any more, not even by late answers.
     [[nodiscard]] bool hopeless() const;
     [[nodiscard]] bool all_settled() const { return team_.all_settled(); }
     [[nodiscard]] std::optional<Instant> next_silence() const;
@@ -47,7 +47,7 @@ class ReadRound {
   private:
     void ask(Team::Place& place);
     void take(const NodeId& from, Bytes state);
-    void replace(Team::Place& place);
+    void replace(Team::Place& place, Team::Because because);
 
     Service& service_;
     std::uint64_t id_;

@@ -18,7 +18,7 @@ Team::Team(const Desk& desk, const Liveness& liveness, std::uint16_t partition,
         places_.push_back(place);
     }
     for (Place& place : places_)
-        if (place.by_nobody()) replace(desk, liveness, place);
+        if (place.by_nobody()) replace(desk, liveness, place, Because::refused);
 }
 
 std::size_t Team::filled() const {
@@ -29,19 +29,19 @@ std::size_t Team::filled() const {
 Team::Place* Team::place_of(const NodeId& node) {
     for (Place& place : places_)
         if (place.asked == node || place.owner == node) return &place;
-    const auto gave_up = std::ranges::find(gave_up_, node, &std::pair<NodeId, std::size_t>::first);
-    return gave_up == gave_up_.end() ? nullptr : &places_[gave_up->second];
+    const auto gave_up = std::ranges::find(gave_up_, node, &GaveUp::node);
+    return gave_up == gave_up_.end() ? nullptr : &places_[gave_up->place];
 }
 
 bool Team::in_use(const NodeId& node) const {
     return std::ranges::find(places_, node, &Place::asked) != places_.end() ||
-           std::ranges::find(gave_up_, node, &std::pair<NodeId, std::size_t>::first) !=
-               gave_up_.end();
+           std::ranges::find(gave_up_, node, &GaveUp::node) != gave_up_.end();
 }
 
-void Team::replace(const Desk& desk, const Liveness& liveness, Place& place) {
+void Team::replace(const Desk& desk, const Liveness& liveness, Place& place, Because because) {
     if (!place.by_nobody())
-        gave_up_.emplace_back(place.asked, static_cast<std::size_t>(&place - places_.data()));
+        gave_up_.push_back({place.asked, static_cast<std::size_t>(&place - places_.data()),
+                            because == Because::silent});
     place.asked = {};
     place.asks = 0;
     place.settled = true;
@@ -53,6 +53,15 @@ void Team::replace(const Desk& desk, const Liveness& liveness, Place& place) {
         place.settled = false;
         return;
     }
+}
+
+bool Team::may_be_answered_late() const {
+    return std::ranges::any_of(gave_up_, &GaveUp::only_silent);
+}
+
+void Team::forget_late(const NodeId& node) {
+    for (GaveUp& gave_up : gave_up_)
+        if (gave_up.node == node) gave_up.only_silent = false;
 }
 
 bool Team::all_settled() const { return std::ranges::all_of(places_, &Place::settled); }

@@ -44,9 +44,18 @@ class Team {
     [[nodiscard]] std::size_t filled() const;
     /// The place that `node` owns, fills, or filled before it was silent; null when none.
     [[nodiscard]] Place* place_of(const NodeId& node);
+    /// Why a place is given to somebody else.
+    enum class Because : std::uint8_t {
+        refused,  ///< it answered that it cannot, or nobody listens there
+        silent,   ///< it may only be slow: its answer is still welcome
+    };
     /// Puts the next healthy fallback into the place, or nobody.
-    void replace(const Desk& desk, const Liveness& liveness, Place& place);
+    void replace(const Desk& desk, const Liveness& liveness, Place& place, Because because);
     [[nodiscard]] bool all_settled() const;
+    /// Whether a place that nobody fills now may yet be answered by someone who was only silent.
+    [[nodiscard]] bool may_be_answered_late() const;
+    /// Nobody listens there: nothing late comes from it.
+    void forget_late(const NodeId& node);
     /// When the first unsettled place has been silent for `patience`; none when all are settled.
     [[nodiscard]] std::optional<Instant> next_silence(Duration patience) const;
 
@@ -55,7 +64,12 @@ class Team {
 
     std::uint16_t partition_ = 0;
     std::vector<Place> places_;
-    std::vector<std::pair<NodeId, std::size_t>> gave_up_;  ///< nodes silent too long, their place
+    struct GaveUp {
+        NodeId node;
+        std::size_t place = 0;
+        bool only_silent = false;
+    };
+    std::vector<GaveUp> gave_up_;  ///< who was asked before for a place
 };
 
 }  // namespace dynamo

@@ -148,6 +148,14 @@ void Rig::settle() {
     }
 }
 
+void Rig::deliver(std::size_t from, std::size_t to, wire::PeerMessage message) {
+    wire::PeerEnvelope envelope = machines_[from]->node->envelope();
+    envelope.to = Bytes(id(to).bytes());
+    machines_[to]->node->on_peer(envelope, std::move(message), now_);
+    flush(to);
+    settle();
+}
+
 void Rig::pass(Duration time) {
     const Instant end = now_.instant + time;
     while (now_.instant < end) {

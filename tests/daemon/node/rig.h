@@ -47,6 +47,8 @@ class Rig {
     // --- the world
     /// Delivers messages, and those that they cause, until none is left.
     void settle();
+    /// Delivers one message past the filter, then all that it causes.
+    void deliver(std::size_t from, std::size_t to, wire::PeerMessage message);
     /// Moves the clock in small steps and delivers.
     void pass(Duration time);
     /// Messages from one node to another are lost from now on.

@@ -105,6 +105,24 @@ TEST(put, is_not_acknowledged_before_w_nodes_have_it) {
     EXPECT_EQ(std::get<ErrorReply>(reply).applied, "maybe");
 }
 
+TEST(put, is_stored_by_a_slow_replica_that_answers_before_the_deadline) {
+    Rig rig;
+    std::optional<PeerMessage> held;
+    rig.filter = [&](std::size_t, std::size_t to, const PeerMessage& message) {
+        if (!std::holds_alternative<wire::WriteRequest>(message)) return true;
+        if (to == 1 && !held) held = message;
+        return false;
+    };
+    const std::size_t request =
+        rig.ask(0, PutRequest{.key = "k", .value = "v", .mode = PutMode::blind});
+    rig.pass(std::chrono::milliseconds(1500));
+    ASSERT_TRUE(held.has_value());
+    EXPECT_EQ(rig.answer(request), nullptr);
+    rig.deliver(0, 1, *held);
+    ASSERT_NE(rig.answer(request), nullptr);
+    EXPECT_TRUE(std::holds_alternative<wire::PutReply>(*rig.answer(request)));
+}
+
 TEST(put, with_too_few_healthy_nodes_is_refused_before_anything_is_written) {
     Rig rig;
     rig.isolate(0);
