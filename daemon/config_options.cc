@@ -235,7 +235,7 @@ std::vector<Option> make_options() {
          set_size<&Config::page_bytes, 4096, 65536>, show_number<&Config::page_bytes>},
         {"", "min-free", "SIZE",
          "Refuse writes while the disk has less room than this; default 64MiB",
-         set_size<&Config::min_free_bytes, 0, tebi>, show_number<&Config::min_free_bytes>},
+         set_size<&Config::min_free_bytes, 0, 1024 * tebi>, show_number<&Config::min_free_bytes>},
 
         {"Where it listens", "listen", "HOST[:PORT]",
          "Address for clients; default 127.0.0.1:7100; port 0 takes a free one",

@@ -109,6 +109,7 @@ void Link::lose() {
     counters_.dropped += waiting_.size();
     waiting_.clear();
     waiting_octets_ = 0;
+    descriptor_ = -1;
     sent_ = 0;
     fetched_ = 0;
 }
