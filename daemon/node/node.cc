@@ -329,8 +329,15 @@ void Node::commit_failed(const Error& error) {
     outbox.log.push_back({Severity::error, "a commit failed and was undone: " + error.message});
     Error told{error.code, "the write could not be stored: " + error.message,
                parts.desk.options.self.name, Applied::maybe};
+    const Error unread{
+        error.code, "what had just been stored of the key was undone; try again: " + error.message,
+        parts.desk.options.self.name};
     for (Outbox::ToClient& to : outbox.clients)
-        if (to.after_write) to.reply.body = wire::to_reply(told);
+        if (to.after_write)
+            to.reply.body = wire::to_reply(told);
+        else if (std::holds_alternative<wire::GetReply>(to.reply.body) ||
+                 std::holds_alternative<wire::DelReply>(to.reply.body))
+            to.reply.body = wire::to_reply(unread);
 
     // What peers were to be told of this step is not true any more: replies become refusals, and
     // states that were to be copied are not stored here, so they do not leave either.

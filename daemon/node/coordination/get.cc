@@ -61,6 +61,14 @@ void Get::on_timer() {
     advance();
 }
 
+/// What this node itself contributed may be undone: such an answer would show a write that is none.
+void Get::on_undone(const Error& error) {
+    if (round_->own_answer_stands()) return;
+    if (!replied_)
+        give_up({error.code, "what this node had just stored of the key was undone; try again"});
+    finished_ = true;
+}
+
 void Get::advance() {
     if (!replied_ && round_->met()) reply();
     if (!replied_ && round_->hopeless())

@@ -22,6 +22,7 @@ class Get final : public Operation {
     void on(const NodeId& from, const wire::ReadReply& reply) override;
     void on_unreachable(const NodeId& node) override;
     void on_timer() override;
+    void on_undone(const Error& error) override;
     [[nodiscard]] Instant wake_at() const override;
     [[nodiscard]] bool finished() const override { return finished_; }
 

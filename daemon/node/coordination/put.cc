@@ -239,10 +239,17 @@ void Put::on_timer() {
     advance_writing();
 }
 
-/// A write whose own copy was undone is over: this node counted towards W and does not hold it, and
-/// nobody has been told of it yet. One that was stored by an earlier step goes on.
+/// An observation of what was undone is worth nothing. A write whose own copy was undone is over:
+/// this node counted towards W and does not hold it, and nobody has been told of it yet. One that
+/// was stored by an earlier step goes on.
 void Put::on_undone(const Error& error) {
-    if (phase_ != Phase::writing) return;
+    if (phase_ == Phase::observing) {
+        if (!round_->own_answer_stands())
+            give_up({error.code,
+                     "what this node had just stored of the key was undone; nothing was written; "
+                     "try again"});
+        return;
+    }
     const auto held =
         service_.objects.read(Slot::of(service_.desk.routes, intent_.key, stands_for_));
     if (held && held->object.clock.covers(dot_)) return;

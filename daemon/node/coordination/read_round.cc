@@ -34,10 +34,12 @@ void ReadRound::ask(Team::Place& place) {
     }
     auto state = service_.objects.state_of(key_);
     const bool complete = !service_.objects.rebuilding(partition_);
-    if (state && complete)
+    if (state && complete) {
+        own_ = *state;
         take(service_.desk.self(), std::move(*state));
-    else
+    } else {
         replace(place, Team::Because::refused);
+    }
 }
 
 void ReadRound::replace(Team::Place& place, Team::Because because) {
@@ -101,6 +103,12 @@ void ReadRound::on_silence(bool give_up) {
         else
             ask(place);
     }
+}
+
+bool ReadRound::own_answer_stands() const {
+    if (!own_) return true;
+    const auto state = service_.objects.state_of(key_);
+    return state && *state == *own_;
 }
 
 bool ReadRound::met() const { return quorum_.met() && owner_answered_; }

@@ -41,6 +41,9 @@ class ReadRound {
 
     /// The join of all answers so far.
     [[nodiscard]] const Object& merged() const { return merged_; }
+    /// Whether what this node answered itself is still what it holds: a commit that failed may have
+    /// undone it.
+    [[nodiscard]] bool own_answer_stands() const;
     /// Gives every owner that answered with less the join of all (read repair).
     void repair();
 
@@ -57,6 +60,7 @@ class ReadRound {
     Team team_;
     Object merged_;
     bool owner_answered_ = false;
+    std::optional<Bytes> own_;                       ///< what this node answered itself
     std::vector<std::pair<NodeId, Bytes>> answers_;  ///< of owners, for repair
 };
 
