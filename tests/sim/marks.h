@@ -26,6 +26,7 @@ enum class Mark : std::uint8_t {
     read_error,
     late_replay,
     healed_without_a_dead_node,
+    all_owners_down,
     count_,
 };
 
@@ -46,6 +47,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Mark::cou
     "read error met",
     "packet replayed late",
     "healed without a dead node",
+    "all owners of a key died at once",
 };
 
 class Marks {

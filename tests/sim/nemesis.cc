@@ -143,6 +143,22 @@ void Nemesis::strike_process(const Strike& strike) {
                 down_for(i, strike.lasts + milliseconds(i * 10));
             }
             return;
+        case Fault::owners_down:
+            world_.marks.hit(Mark::all_owners_down);
+            for (const unsigned owner :
+                 cluster_.owners("k" + std::to_string(strike.detail % world_.setup.keys))) {
+                cluster_.process(owner).kill();
+                down_for(owner, strike.lasts);
+            }
+            return;
+        case Fault::stranger: {
+            if (dead_ != UINT32_MAX || !may_destroy()) return;
+            dead_ = strike.node;
+            Random random = world_.chance.at(Stream::identity, strike.number + 1000);
+            const Process& other = cluster_.process((strike.node + 1) % world_.setup.nodes);
+            return process.start_as_stranger(NodeId::random(random),
+                                             other.options().self.peer_address);
+        }
         case Fault::dead_for_good:
             if (dead_ != UINT32_MAX || !may_destroy()) return;
             dead_ = strike.node;

@@ -16,7 +16,11 @@ constexpr Duration wake_delay{50};
 }  // namespace
 
 Process::Process(World& world, Surroundings& around, unsigned index, NodeOptions options)
-    : world_(world), around_(around), index_(index), options_(std::move(options)) {
+    : world_(world),
+      around_(around),
+      index_(index),
+      options_(std::move(options)),
+      member_(options_.self.id) {
     disk_.watch([this](const std::vector<Disk::Change>& changes) {
         world_.trace.fold(folded::commit, index_, changes.size());
         around_.committed(index_, changes);
@@ -83,6 +87,15 @@ void Process::lose_power(std::size_t kept) {
     if (lost > 0) world_.marks.hit(Mark::power_lost_commits);
     disk_.lose_power(kept);
     refuses_ = false;
+}
+
+void Process::start_as_stranger(const NodeId& id, const std::string& seed) {
+    kill();
+    disk_.wipe();
+    ring_.clear();
+    options_.self.id = id;
+    options_.seeds = {seed};
+    start();
 }
 
 void Process::crash(Boundary at) {

@@ -62,6 +62,8 @@ class Process {
     void arm(Boundary boundary, Duration down);
     /// It is never started again.
     void retire() { retired_ = true; }
+    /// The data directory is gone, identity and ring with it: a new daemon starts in its place.
+    void start_as_stranger(const NodeId& id, const std::string& seed);
     void pause(bool on);
     void jump_clock(std::int64_t ms) { wall_offset_ += ms; }
     /// Fills the disk or gives room again. `told`: the loop notices and tells the core.
@@ -73,7 +75,8 @@ class Process {
     [[nodiscard]] Disk& disk() { return disk_; }
     [[nodiscard]] const Node* node() const { return node_.get(); }
     [[nodiscard]] const NodeOptions& options() const { return options_; }
-    [[nodiscard]] const NodeId& id() const { return options_.self.id; }
+    /// The member that lives, or lived, here.
+    [[nodiscard]] const NodeId& id() const { return member_; }
     [[nodiscard]] unsigned index() const { return index_; }
     /// The ring as it would be read after a crash now.
     [[nodiscard]] const Bytes& saved_ring() const { return ring_; }
@@ -103,6 +106,7 @@ class Process {
     Surroundings& around_;
     unsigned index_;
     NodeOptions options_;
+    NodeId member_;
     Disk disk_;
     Bytes ring_;  ///< encoded; empty: none saved
     std::unique_ptr<Node> node_;

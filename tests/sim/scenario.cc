@@ -189,6 +189,7 @@ std::string Story::fault(const Words& words) {
     if (words[0] == "start") struck.start();
     if (words[0] == "pause") struck.pause(true);
     if (words[0] == "resume") struck.pause(false);
+    if (words[0] == "flush") struck.disk().flush();
     if (words[0] == "wipe") {
         struck.kill();
         struck.disk().wipe();
@@ -299,7 +300,8 @@ std::string Story::line(const Words& words) {
     if (words[0] == "cut" || words[0] == "mend" || words[0] == "isolate") return network(words);
     if (words[0] == "expect") return expect(words);
     if (words[0] == "finish") return finish();
-    for (const char* known : {"kill", "power", "start", "pause", "resume", "wipe", "crash"})
+    for (const char* known :
+         {"kill", "power", "start", "pause", "resume", "flush", "wipe", "crash"})
         if (words[0] == known) return fault(words);
     return "not understood: " + words[0];
 }

@@ -6,9 +6,10 @@ namespace dynamo::sim {
 namespace {
 
 constexpr std::array<std::string_view, fault_count> fault_names = {
-    "kill",      "power",      "boundary",  "pause",       "clock",        "partition",
-    "one-way",   "bridge",     "flap",      "isolate",     "clog",         "bad-reads",
-    "disk-full", "lose-shard", "roll-back", "restart-all", "dead-for-good"};
+    "kill",        "power",       "boundary",      "pause",      "clock",
+    "partition",   "one-way",     "bridge",        "flap",       "isolate",
+    "clog",        "bad-reads",   "disk-full",     "lose-shard", "roll-back",
+    "restart-all", "owners-down", "dead-for-good", "stranger"};
 
 struct Quorums {
     unsigned r;
@@ -69,8 +70,8 @@ Setup draw_setup(std::uint64_t seed) {
     for (bool& on : setup.faults) on = random.chance(0.33);
     if (setup.nodes == setup.copies && random.chance(0.3)) {
         setup.one_compares = true;
-        for (const Fault fault :
-             {Fault::bad_reads, Fault::disk_full, Fault::lose_shard, Fault::dead_for_good})
+        for (const Fault fault : {Fault::bad_reads, Fault::disk_full, Fault::lose_shard,
+                                  Fault::dead_for_good, Fault::stranger})
             setup.faults[static_cast<std::size_t>(fault)] = false;
     }
     setup.strikes = 3 + static_cast<unsigned>(random.below(18));

@@ -34,7 +34,9 @@ enum class Fault : std::uint8_t {
     lose_shard,     ///< the shard directory is lost; identity and ring are kept
     roll_back,      ///< an old image of the shard directory is put back
     restart_all,    ///< every node dies at once
+    owners_down,    ///< all owners of a key die at once
     dead_for_good,  ///< one node never comes back
+    stranger,       ///< the same, and a new daemon without its data waits at its address
     count_,
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::count_);
