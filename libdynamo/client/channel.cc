@@ -238,7 +238,7 @@ bool Channel::Parts::drain(EndpointIndex endpoint, Connection& connection,
     std::vector<zmq::message_t> parts;
     while (receive(connection.dealer, parts)) {
         // An empty frame first is what a REQ socket would send back to us.
-        if (!parts.empty() && parts.front().size() == 0) parts.erase(parts.begin());
+        if (!parts.empty() && parts.front().empty()) parts.erase(parts.begin());
         if (parts.size() != 3 || parts[0].to_string_view() != wire::magic) {
             events.push_back({endpoint,
                               Event::Kind::closed,

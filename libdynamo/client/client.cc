@@ -44,11 +44,10 @@ Result<ClientOptions> checked(ClientOptions options) {
     return options;
 }
 
-Result<wire::PutRequest> request_of(std::string_view key, std::string value,
-                                    const PutOptions& options) {
+Result<wire::PutRequest> request_of(std::string key, std::string value, const PutOptions& options) {
     if (options.mode != PutMode::context && !options.context.empty())
         return fail(Code::bad_request, "a context is given but the mode is not PutMode::context");
-    return wire::PutRequest{.key = Bytes(key),
+    return wire::PutRequest{.key = std::move(key),
                             .value = std::move(value),
                             .mode = options.mode,
                             .context = options.context.octets,
@@ -58,10 +57,10 @@ Result<wire::PutRequest> request_of(std::string_view key, std::string value,
                             .if_absent = options.if_absent};
 }
 
-Result<wire::DelRequest> request_of(std::string_view key, const DelOptions& options) {
+Result<wire::DelRequest> request_of(std::string key, const DelOptions& options) {
     if (options.mode != PutMode::context && !options.context.empty())
         return fail(Code::bad_request, "a context is given but the mode is not PutMode::context");
-    return wire::DelRequest{.key = Bytes(key),
+    return wire::DelRequest{.key = std::move(key),
                             .mode = options.mode,
                             .context = options.context.octets,
                             .w = options.w,
@@ -140,10 +139,11 @@ void Client::put_async(std::string key, std::string value, const PutOptions& opt
     auto finish = [done = std::move(done)](Session::Completion completion) {
         done(to_stored<wire::PutReply>(std::move(completion)));
     };
-    auto put = request_of(key, std::move(value), options);
+    auto put = request_of(std::move(key), std::move(value), options);
     if (!put) return parts_->refuse(std::move(put.error()), std::move(finish));
     wire::ClientRequest request = std::move(*put);
-    if (auto good = check(request, key); !good)
+    const auto& sent_key = std::get<wire::PutRequest>(request).key;
+    if (auto good = check(request, sent_key); !good)
         return parts_->refuse(std::move(good.error()), std::move(finish));
     parts_->submit(std::move(request), std::move(finish));
 }
@@ -153,10 +153,11 @@ void Client::del_async(std::string key, const DelOptions& options,
     auto finish = [done = std::move(done)](Session::Completion completion) {
         done(to_stored<wire::DelReply>(std::move(completion)));
     };
-    auto del = request_of(key, options);
+    auto del = request_of(std::move(key), options);
     if (!del) return parts_->refuse(std::move(del.error()), std::move(finish));
     wire::ClientRequest request = std::move(*del);
-    if (auto good = check(request, key); !good)
+    const auto& sent_key = std::get<wire::DelRequest>(request).key;
+    if (auto good = check(request, sent_key); !good)
         return parts_->refuse(std::move(good.error()), std::move(finish));
     parts_->submit(std::move(request), std::move(finish));
 }

@@ -31,8 +31,8 @@ struct Client::Parts {
 
     void flush();
     void send_all(std::vector<Session::Send> sends);
-    void handle(Channel::Event& event, Instant now);
-    void on_closed(EndpointIndex endpoint, const std::string& reason, Instant now);
+    void handle(Channel::Event& event, Instant when);
+    void on_closed(EndpointIndex endpoint, const std::string& reason, Instant when);
     void deliver();
 
     std::string program;  ///< named to daemons
