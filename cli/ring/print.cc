@@ -13,7 +13,7 @@ namespace {
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
 std::string seen_text(const MemberReport& member) {
-    if (member.status) {
+    if (member.status && !member.is_stranger()) {
         return "now";
     }
     return member.silent_ms < 0 ? "never" : age_text(member.silent_ms) + " ago";

@@ -58,6 +58,11 @@ void find_reasons_of(const Survey& survey, const MemberReport& member,
         return;
     }
     const NodeStatus& status = *member.status;
+    if (member.is_stranger()) {
+        reasons.push_back(fmt::format("another daemon answers at {}, the address of {}",
+                                      member.node.client_address, name));
+        return;
+    }
     if (status.ring != survey.newest_ring) {
         reasons.push_back(
             fmt::format("{} knows ring {}, not {}", name, status.ring, survey.newest_ring));
@@ -74,7 +79,8 @@ void find_reasons_of(const Survey& survey, const MemberReport& member,
         }
         const auto seen =
             std::ranges::find(survey.members, peer.id, [](const auto& m) { return m.node.id; });
-        const bool answers_us = seen != survey.members.end() && seen->status.has_value();
+        const bool answers_us =
+            seen != survey.members.end() && seen->status.has_value() && !seen->is_stranger();
         if (peer.suspected && answers_us) {
             reasons.push_back(fmt::format("{} does not hear {}", name, other));
         }
@@ -87,9 +93,16 @@ void find_reasons_of(const Survey& survey, const MemberReport& member,
 
 }  // namespace
 
+bool MemberReport::is_stranger() const {
+    return status && !status->node.id.empty() && status->node.id != node.id;
+}
+
 std::string MemberReport::state(std::uint64_t ring) const {
     if (!status) {
         return "down";
+    }
+    if (is_stranger()) {
+        return "stranger";
     }
     if (status->writes_refused) {
         return "full";

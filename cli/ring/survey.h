@@ -20,7 +20,9 @@ struct MemberReport {
     /// Since any other member heard it last; -1: none has.
     std::int64_t silent_ms = -1;
 
-    /// "up", "down", "behind" (it knows an older ring) or "full" (it refuses writes).
+    /// What answers there is another node, one that has lost its identity perhaps.
+    [[nodiscard]] bool is_stranger() const;
+    /// "up", "down", "behind" (it knows an older ring), "full" (it refuses writes) or "stranger".
     [[nodiscard]] std::string state(std::uint64_t ring) const;
 };
 

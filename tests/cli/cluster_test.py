@@ -393,6 +393,17 @@ class Operators(Tools):
         self.eventually(lambda: self.nodes_listed()["n3"]["state"] == "running", "running")
         self.eventually(lambda: self.tool("dyn-ring", "check").returncode == 0, "healthy again")
 
+    def test_a_node_whose_data_was_wiped_comes_back_as_itself(self):
+        self.ok("dyn-put", "wiped", "value")
+        self.ok("dyn-cluster", "kill", "n1")
+        self.ok("dyn-cluster", "wipe", "n1")
+        left = {path.name for path in (pathlib.Path(self.directory) / "n1").iterdir()}
+        self.assertIn("identity", left)
+        self.assertFalse(any(name.startswith("shard") for name in left), left)
+        self.ok("dyn-cluster", "restart", "n1", "--wait", "60s")
+        self.eventually(lambda: self.tool("dyn-ring", "check").returncode == 0, "healthy again")
+        self.assertEqual(self.ok("dyn-get", "--timeout", "10s", "wiped"), b"value")
+
     def test_statistics_are_printed_in_every_format(self):
         self.ok("dyn-put", "counted", "x")
         rows = self.ok("dyn-stats", "--all", "--format", "tsv", "hints.held").decode().splitlines()
@@ -454,6 +465,9 @@ class Clusters(Tools):
         self.ok("dyn-cluster", "kill", "n3")
         self.ok("dyn-cluster", "wipe", "n3", "--all")
         self.assertEqual(list((pathlib.Path(self.directory) / "n3").iterdir()), [])
+        self.ok("dyn-cluster", "restart", "n3", "--wait", "60s")
+        self.assertFalse(self.nodes_listed()["n3"]["joined"])
+        self.assertIn(b"another daemon answers", self.exits(1, "dyn-ring", "check"))
         self.exits(2, "dyn-cluster", "kill", "n9")
 
 

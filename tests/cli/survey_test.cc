@@ -87,6 +87,17 @@ TEST(survey, names_a_node_with_an_older_ring_or_a_full_disk) {
     EXPECT_EQ(survey.members[2].state(2), "full");
 }
 
+TEST(survey, knows_a_stranger_at_the_address_of_a_member) {
+    auto reports = all_well();
+    reports[1]->node.id = std::string(32, 'f');
+    reports[1]->ring = 0;
+    reports[0]->peers[0].suspected = true;
+    const Survey survey = judged(three_nodes(), reports);
+    EXPECT_THAT(survey.reasons, ElementsAre("another daemon answers at 127.0.0.1:7102, the "
+                                            "address of n2"));
+    EXPECT_EQ(survey.members[1].state(2), "stranger");
+}
+
 TEST(survey, counts_hints_for_nodes_that_the_ring_has_lost) {
     auto reports = all_well();
     reports[0]->hints_held = 7;
