@@ -21,8 +21,6 @@ import zmq
 
 DYNAMOD = None
 PATIENCE = 60  # seconds: a deadline, not an expectation
-
-
 FEW_PARTITIONS = None  # a file, so that a test may still give --partitions
 
 
@@ -201,6 +199,16 @@ class Life(DaemonTest):
         wait_until(lambda: "SIGHUP" in node.log(), "a line about SIGHUP")
         self.client(node).ask("put", key=b"k", value=b"v")
 
+    def test_a_pause_changes_nothing(self):
+        node = self.single()
+        client = self.client(node)
+        client.ask("put", key=b"k", value=b"v")
+        for _ in range(5):
+            node.process.send_signal(signal.SIGSTOP)
+            node.process.send_signal(signal.SIGCONT)
+            self.assertEqual(client.value(b"k"), [b"v"])
+        self.assertEqual(node.stop(), 0)
+
     def test_a_log_without_a_reader_does_not_end_it(self):
         node = self.daemon("n1", "--copies", "1", "--log-level", "debug")
         reader, writer = os.pipe()
@@ -310,7 +318,7 @@ class Refusals(DaemonTest):
         self.assertIn("did you mean --seeds?", done.stderr)
 
     def test_writes_while_the_disk_is_too_full(self):
-        node = self.single("--min-free", "900TiB")
+        node = self.single("--min-free", "1024GiB")
         self.assertIn("--min-free", node.log())
         client = self.client(node)
         with self.assertRaisesRegex(Failure, "storage_full"):
