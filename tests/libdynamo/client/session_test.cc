@@ -433,6 +433,16 @@ TEST_F(session, reads_are_never_applied_even_when_unanswered) {
     EXPECT_EQ(error.applied, Applied::no);
 }
 
+TEST_F(session, sends_new_requests_elsewhere_once_a_node_is_silent_for_half_the_time) {
+    put();
+    connected("s1:7100");
+    sent_to("s1:7100");
+    connects();
+    pass(milliseconds(1000));
+    put();
+    EXPECT_THAT(connects(), ElementsAre("s2:7100"));
+}
+
 TEST_F(session, sends_no_more_puts_to_a_silent_node_until_it_answers_a_probe) {
     const auto lost = put();
     connected("s1:7100");
@@ -532,6 +542,18 @@ TEST_F(session_named, is_not_applied_when_the_hello_is_not_answered) {
     sent_to("s1:7100");
     pass(milliseconds(2000));
     const auto error = failure(ticket);
+    EXPECT_EQ(error.code, Code::unreachable);
+    EXPECT_EQ(error.applied, Applied::no);
+}
+
+TEST_F(session_named, is_unreachable_while_a_hello_that_others_began_is_not_answered) {
+    put();
+    connected("s1:7100");
+    sent_to("s1:7100");
+    pass(milliseconds(1500));
+    const auto later = put();
+    pass(milliseconds(500));
+    const auto error = failure(later);
     EXPECT_EQ(error.code, Code::unreachable);
     EXPECT_EQ(error.applied, Applied::no);
 }
