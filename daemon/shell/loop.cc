@@ -22,6 +22,8 @@ constexpr std::size_t frame_octets = 4u << 20;
 
 constexpr auto load_interval = std::chrono::seconds(1);
 constexpr auto turn_interval = std::chrono::seconds(30);
+/// Two failed commits within this time are no accident.
+constexpr auto failure_memory = std::chrono::minutes(1);
 
 // How many octets a message will take, roughly: enough to bound frames by.
 std::size_t weight_of(const Bytes& bytes) { return bytes.size() + 8; }
@@ -228,12 +230,8 @@ Result<void> Loop::commit() {
     last_commit_ = now_of_system().instant - began;
     stats_.commit.record(last_commit_);
     ++stats_.commits;
-    if (committed) {
-        failures_in_a_row_ = 0;
-        return {};
-    }
+    if (committed) return {};
     ++stats_.commit_failures;
-    ++failures_in_a_row_;
     log_.write_rarely("commit", Severity::error, "commit failed: " + committed.error().message);
     node_.commit_failed(committed.error());
     if (committed.error().code == Code::storage_full) {
@@ -246,8 +244,11 @@ Result<void> Loop::commit() {
         node_.on_load(sample);
         return {};
     }
-    if (committed.error().code != Code::corrupt && failures_in_a_row_ < 2) return {};
-    return committed;
+    // Not "in a row": between two writes lie commits of nothing, which never fail.
+    const bool is_second = last_failure_ && began - *last_failure_ < failure_memory;
+    last_failure_ = began;
+    if (committed.error().code == Code::corrupt || is_second) return committed;
+    return {};
 }
 
 void Loop::write_log() {

@@ -10,11 +10,12 @@
 // neither waits for the other. Nothing is said before it is durable.
 //
 // Threads: one; run() returns at the end of the process
-// Errors:  a commit that fails is told to the node and survived once; damage, a second failure in a
-//          row, or a ring that cannot be saved ends the loop
+// Errors:  a commit that fails is told to the node and survived once; damage, a second failure soon
+//          after, or a ring that cannot be saved ends the loop
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -70,7 +71,7 @@ class Loop {
     std::vector<std::pair<ClientHandle, wire::Reply>> rejections_;
     bool more_ = false;  // a drain stopped at its bounds
     bool is_full_ = false;
-    unsigned failures_in_a_row_ = 0;
+    std::optional<Instant> last_failure_;
     Duration last_commit_{0};
     Instant next_load_{};
     Instant next_turn_{};

@@ -6,15 +6,6 @@
 
 namespace dynamo {
 
-namespace {
-
-std::uint64_t octets_of(const wire::Frames& frames) {
-    return wire_octets(wire::magic.size()) + wire_octets(frames.header.size()) +
-           wire_octets(frames.body.size());
-}
-
-}  // namespace
-
 Link::Link(zmq::context_t& context, const Address& address, std::uint64_t memory,
            LinkCounters& counters)
     : socket_(context, zmq::socket_type::dealer),
@@ -48,7 +39,7 @@ void Link::add_to(std::vector<zmq::pollitem_t>& items) {
 
 bool Link::send(wire::Frames frames) {
     last_used_ = std::chrono::steady_clock::now();
-    const auto octets = octets_of(frames);
+    const auto octets = wire_octets(frames);
     if (waiting_octets_ + in_socket() + octets > memory_) {
         ++counters_.dropped;
         return false;
@@ -60,11 +51,8 @@ bool Link::send(wire::Frames frames) {
 }
 
 bool Link::try_send(const wire::Frames& frames) {
-    constexpr auto more_now = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
-    if (!socket_.send(zmq::buffer(wire::magic), more_now)) return false;
-    socket_.send(zmq::buffer(frames.header), more_now);
-    socket_.send(zmq::buffer(frames.body), zmq::send_flags::dontwait);
-    const auto octets = octets_of(frames);
+    if (!send_message(socket_, frames)) return false;
+    const auto octets = wire_octets(frames);
     sent_ += octets;
     ++counters_.messages_out;
     counters_.octets_out += octets;
@@ -97,7 +85,7 @@ bool Link::follow() {
         }
     }
     while (!waiting_.empty() && try_send(waiting_.front())) {
-        waiting_octets_ -= octets_of(waiting_.front());
+        waiting_octets_ -= wire_octets(waiting_.front());
         waiting_.pop_front();
     }
     return lost;

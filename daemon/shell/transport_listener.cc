@@ -22,8 +22,6 @@ constexpr std::uint64_t least_unfinished = 4u << 10;
 constexpr std::uint64_t handshake_octets = 512;
 constexpr std::uint64_t heartbeat_octets_per_second = 64;
 
-constexpr auto more_now = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
-
 /// Of one message, without its routing id: at most four frames matter, one more is one too many.
 struct Parts {
     std::array<zmq::message_t, 4> frames;
@@ -41,7 +39,7 @@ Parts receive_parts(zmq::socket_t& socket, bool more) {
     while (more) {
         auto& frame = parts.count < parts.frames.size() ? parts.frames[parts.count] : beyond;
         // libzmq delivers messages whole: the rest is there when the beginning was.
-        if (!socket.recv(frame, zmq::recv_flags::dontwait)) break;
+        if (!receive_frame(socket, frame)) break;
         ++parts.count;
         parts.octets += wire_octets(frame.size());
         more = frame.more();
@@ -112,7 +110,7 @@ bool Listener::receive(std::size_t messages, std::size_t octets,
     follow();
     for (std::uint64_t taken = 0; messages > 0 && taken < octets; --messages) {
         zmq::message_t routing_id;
-        if (!socket_.recv(routing_id, zmq::recv_flags::dontwait)) {
+        if (!receive_frame(socket_, routing_id)) {
             drained_since_look_ = true;
             return true;
         }
@@ -154,26 +152,16 @@ bool Listener::send(ClientHandle handle, const wire::Frames& frames) {
     const auto found = senders_.find(handle);
     if (found == senders_.end() || !bound_) return false;
     const auto& sender = found->second;
-    try {
-        if (!socket_.send(zmq::buffer(sender.routing_id), more_now)) {
-            cut(sender.descriptor, "does not fetch its answers");
-            forget(handle);
-            return false;
-        }
-        if (sender.delimited) socket_.send(zmq::const_buffer(), more_now);
-        socket_.send(zmq::buffer(wire::magic), more_now);
-        socket_.send(zmq::buffer(frames.header), more_now);
-        socket_.send(zmq::buffer(frames.body), zmq::send_flags::dontwait);
-    } catch (const zmq::error_t& error) {
+    const bool taken = send_frame(socket_, sender.routing_id, true) &&
+                       (!sender.delimited || send_frame(socket_, {}, true)) &&
+                       send_message(socket_, frames);
+    if (!taken) {
         // EHOSTUNREACH: it has gone, which the monitor may not have told yet.
-        if (error.num() != EHOSTUNREACH)
-            log_.write_rarely("send", Severity::warning,
-                              fmt::format("cannot answer a {}: {}", options_.who, error.what()));
+        if (errno == EAGAIN) cut(sender.descriptor, "does not fetch its answers");
         forget(handle);
         return false;
     }
-    const auto octets = wire_octets(wire::magic.size()) + wire_octets(frames.header.size()) +
-                        wire_octets(frames.body.size());
+    const auto octets = wire_octets(frames);
     ++counters_.messages_out;
     counters_.octets_out += octets;
     const auto connection = connections_.find(sender.descriptor);
@@ -228,6 +216,7 @@ void Listener::cut(int descriptor, std::string_view why) {
     if (found == connections_.end() || found->second.cut) return;
     if (cookie_of(descriptor) != found->second.cookie) return;
     found->second.cut = true;
+    has_cut_ = true;
     shut(descriptor);
     ++counters_.cut;
     log_.write_rarely(options_.who + " cut", Severity::warning,
@@ -252,6 +241,8 @@ std::vector<ClientHandle> Listener::take_gone() { return std::exchange(gone_, {}
 void Listener::guard(std::uint64_t resident) {
     if (!bound_ && !bind()) return;
     follow();
+    // What cut connections held goes back to the system, not only to the allocator's lists.
+    if (std::exchange(has_cut_, false)) malloc_trim(0);
     while (!orphans_.empty() && Clock::now() - orphans_.front().since > std::chrono::minutes(1)) {
         forget(orphans_.front().sender);
         orphans_.pop_front();
@@ -305,15 +296,11 @@ void Listener::cut_unfinished(std::uint64_t resident) {
     if (unfinished < least_unfinished) baseline_ = resident;
     const bool pressed = resident > baseline_ + options_.memory;
     const auto most = pressed ? least_unfinished : most_unfinished;
-    bool has_cut = false;
     for (const auto& [descriptor, connection] : connections_) {
         if (connection.unfinished <= most || connection.cut) continue;
         cut(descriptor,
             fmt::format("sent {} octets of a message without an end", connection.unfinished));
-        has_cut = true;
     }
-    // What the cut connections held goes back to the system, not to the allocator's lists.
-    if (pressed && !has_cut) malloc_trim(0);
 }
 
 void Listener::cut_largest() {

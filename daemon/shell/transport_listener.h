@@ -121,6 +121,7 @@ class Listener {
     ListenerCounters counters_;
     std::uint64_t taken_since_look_ = 0;
     bool drained_since_look_ = false;
+    bool has_cut_ = false;        // since the last look
     std::uint64_t baseline_ = 0;  // the process's memory when nothing unfinished was held
 };
 

@@ -10,8 +10,6 @@
 #include <cstddef>
 #include <cstring>
 
-#include "libdynamo/wire/frames.h"
-
 namespace dynamo {
 
 std::string endpoint_of(const Address& address) { return "tcp://" + to_string(address); }
@@ -27,6 +25,25 @@ void set_common(zmq::socket_t& socket) {
     socket.set(zmq::sockopt::heartbeat_ttl, 60000);
 }
 
+bool receive_frame(zmq::socket_t& socket, zmq::message_t& frame) {
+    return zmq_msg_recv(frame.handle(), socket.handle(), ZMQ_DONTWAIT) >= 0;
+}
+
+bool send_frame(zmq::socket_t& socket, BytesView frame, bool more) {
+    return zmq_send(socket.handle(), frame.data(), frame.size(),
+                    ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0)) >= 0;
+}
+
+bool send_message(zmq::socket_t& socket, const wire::Frames& frames) {
+    return send_frame(socket, wire::magic, true) && send_frame(socket, frames.header, true) &&
+           send_frame(socket, frames.body, false);
+}
+
+std::uint64_t wire_octets(const wire::Frames& frames) {
+    return wire_octets(wire::magic.size()) + wire_octets(frames.header.size()) +
+           wire_octets(frames.body.size());
+}
+
 zmq::socket_t open_monitor(zmq::context_t& context, zmq::socket_t& watched, int kinds) {
     static std::atomic<std::uint64_t> next{0};
     const auto endpoint = "inproc://monitor-" + std::to_string(next++);
@@ -40,7 +57,7 @@ zmq::socket_t open_monitor(zmq::context_t& context, zmq::socket_t& watched, int 
 
 std::optional<SocketEvent> next_event(zmq::socket_t& monitor) {
     zmq::message_t frame;
-    if (!monitor.recv(frame, zmq::recv_flags::dontwait)) return std::nullopt;
+    if (!receive_frame(monitor, frame)) return std::nullopt;
     SocketEvent event;
     if (frame.size() >= 6) {
         std::uint16_t kind = 0;
@@ -50,7 +67,7 @@ std::optional<SocketEvent> next_event(zmq::socket_t& monitor) {
         event = {kind, value};
     }
     // The second frame is the endpoint's text.
-    while (frame.more() && monitor.recv(frame, zmq::recv_flags::dontwait)) {
+    while (frame.more() && receive_frame(monitor, frame)) {
     }
     return event;
 }

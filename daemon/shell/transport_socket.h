@@ -1,7 +1,7 @@
 // What all sockets share: settings, events of connections, and the kernel's counts.
 //
 // Threads: plain functions
-// Errors:  zmq::error_t leaves them; the transport's own files catch it
+// Errors:  opening and setting throw zmq::error_t, which the transport's own files catch
 #pragma once
 
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <zmq.hpp>
 
 #include "libdynamo/base/address.h"
+#include "libdynamo/wire/frames.h"
 
 namespace dynamo {
 
@@ -18,6 +19,16 @@ namespace dynamo {
 
 /// The limits and patience that every socket has.
 void set_common(zmq::socket_t& socket);
+
+/// False when nothing is there now.
+[[nodiscard]] bool receive_frame(zmq::socket_t& socket, zmq::message_t& frame);
+/// False, with errno set, when it was not taken: EAGAIN at a high-water mark or without a
+/// connection, EHOSTUNREACH when a ROUTER does not know the routing id.
+[[nodiscard]] bool send_frame(zmq::socket_t& socket, BytesView frame, bool more);
+/// The three frames of a message, after whatever was sent before them.
+[[nodiscard]] bool send_message(zmq::socket_t& socket, const wire::Frames& frames);
+/// Octets that such a message takes on the wire.
+[[nodiscard]] std::uint64_t wire_octets(const wire::Frames& frames);
 
 struct SocketEvent {
     int kind = 0;   ///< ZMQ_EVENT_…

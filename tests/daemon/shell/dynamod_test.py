@@ -318,7 +318,7 @@ class Refusals(DaemonTest):
         self.assertIn("did you mean --seeds?", done.stderr)
 
     def test_writes_while_the_disk_is_too_full(self):
-        node = self.single("--min-free", "1024GiB")
+        node = self.single("--min-free", "900TiB")
         self.assertIn("--min-free", node.log())
         client = self.client(node)
         with self.assertRaisesRegex(Failure, "storage_full"):
