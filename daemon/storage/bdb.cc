@@ -1,19 +1,17 @@
 #include "daemon/storage/bdb.h"
 
 #include <db_cxx.h>
-#include <sys/stat.h>
 
 #include <bit>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 
-#include "daemon/storage/bdb_checkpoint.h"
+#include "daemon/storage/bdb_dbt.h"
 #include "daemon/storage/bdb_environment.h"
 #include "daemon/storage/bdb_error.h"
 #include "daemon/storage/bdb_format.h"
+#include "daemon/storage/bdb_helper.h"
 #include "daemon/storage/bdb_process.h"
 #include "daemon/storage/bdb_tables.h"
 #include "daemon/storage/files.h"
@@ -55,7 +53,7 @@ class BdbStorage final : public Storage {
     std::unique_ptr<BdbEnvironment> environment_;
     BdbTables tables_;
     std::unique_ptr<HighWater> high_water_;
-    std::optional<BdbCheckpoint> checkpoint_;
+    std::optional<BdbHelper> helper_;
     std::uint64_t commits_ = 0;
     DbTxn* transaction_ = nullptr;  // from the first write after a commit
     std::optional<Error> poison_;   // why the present transaction cannot be committed
@@ -70,15 +68,6 @@ class BdbStorage final : public Storage {
     Position position_;
     Bytes value_ = Bytes(usual_value_bytes, '\0');
 };
-
-Dbt dbt_of(BytesView bytes) {
-    // The library takes what it only reads through a pointer to non-const.
-    return {const_cast<char*>(bytes.data()), static_cast<u_int32_t>(bytes.size())};
-}
-
-BytesView view_of(const Dbt& dbt) {
-    return {static_cast<const char*>(dbt.get_data()), dbt.get_size()};
-}
 
 Result<void> BdbStorage::start() {
     if (auto opened = tables_.open(); !opened) return opened;
@@ -96,17 +85,17 @@ Result<void> BdbStorage::start() {
                                        "/high-water to go on with what is left");
     if (auto begun = (*mark)->begin(commits_); !begun) return begun;
     high_water_ = std::move(*mark);
-    checkpoint_.emplace(*environment_, *high_water_);
-    checkpoint_->note(commits_);
-    checkpoint_->start();
+    helper_.emplace(*environment_, *high_water_);
+    helper_->note(commits_);
+    helper_->start();
     return {};
 }
 
 BdbStorage::~BdbStorage() {
     rollback();
-    if (!checkpoint_) return;
-    checkpoint_->stop();
-    if (const auto taken = checkpoint_->checkpoint(); !taken)
+    if (!helper_) return;
+    helper_->stop();
+    if (const auto taken = helper_->checkpoint(); !taken)
         environment_->notice(StorageNotice::warning, taken.error().message);
 }
 
@@ -241,7 +230,7 @@ Result<void> BdbStorage::commit(Durability durability) {
     }
     commits_ = number;
     (void)high_water_->note(number, durability);
-    checkpoint_->note(number);
+    helper_->note(number);
     tables_.committed();
     return {};
 }
@@ -257,19 +246,9 @@ void BdbStorage::rollback() {
 }
 
 Result<Usage> BdbStorage::usage() {
-    const auto& directory = environment_->options().directory;
-    const auto free = free_bytes_at(directory);
+    const auto free = free_bytes_at(environment_->options().directory);
     if (!free) return std::unexpected(free.error());
-    Usage usage{0, *free};
-    std::error_code failed;
-    for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
-        struct stat status{};
-        // A log file may go between the listing and the look.
-        if (::stat(entry.path().c_str(), &status) == 0)
-            usage.stored_bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
-    }
-    if (failed) return std::unexpected(system_error("list", directory, failed.value()));
-    return usage;
+    return Usage{helper_->stored_bytes(), *free};
 }
 
 Result<void> check_options(const StorageOptions& options) {

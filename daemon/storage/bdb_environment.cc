@@ -6,6 +6,7 @@
 
 #include "daemon/storage/ballast.h"
 #include "daemon/storage/bdb_error.h"
+#include "daemon/storage/bdb_memory.h"
 #include "daemon/storage/bdb_process.h"
 #include "daemon/storage/files.h"
 #include "daemon/storage/high_water.h"
@@ -64,6 +65,7 @@ BdbEnvironment::~BdbEnvironment() {
 }
 
 Result<std::unique_ptr<BdbEnvironment>> BdbEnvironment::open(const StorageOptions& options) {
+    use_huge_pages();
     use_guarded_sync();
     use_guarded_writes();
     std::unique_ptr<BdbEnvironment> environment(new BdbEnvironment(options));
@@ -134,6 +136,9 @@ int BdbEnvironment::recover() {
 }
 
 Error BdbEnvironment::error(int code, std::string_view doing) const {
+    // A cache full of pages that the disk does not take is "out of memory" to the library.
+    if (code == ENOMEM && page_guard_ && page_guard_->last_failure() != 0)
+        code = page_guard_->last_failure();
     const int cause = code == DB_RUNRECOVERY ? panic_cause_.load() : 0;
     return bdb_error(cause == 0 ? code : cause, cause != 0, doing, place_);
 }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <vector>
@@ -35,8 +36,9 @@ Result<void> check_version(const std::filesystem::path& directory, BytesView tex
     unsigned version = 0;
     const bool ours = text.starts_with(format_name);
     if (ours) text.remove_prefix(format_name.size());
-    const auto end = text.data() + text.size();
-    if (!ours || std::from_chars(text.data(), end, version).ec != std::errc() || version == 0)
+    const char* const end = std::to_address(text.end());
+    if (!ours || std::from_chars(std::to_address(text.begin()), end, version).ec != std::errc() ||
+        version == 0)
         return fail(Code::corrupt,
                     (directory / format_file).string() + " does not name a storage format");
     if (version > format_version)

@@ -241,7 +241,8 @@ ssize_t BdbPageGuard::write(int descriptor, const std::string& file, BytesView p
     // kill leave both marked, either is good: the log is ahead of each.
     forget_older(*held);
     const bool written = write_all(descriptor, page, offset);
-    const int number = errno;
+    const int number = written ? 0 : errno;
+    last_failure_ = number;
     if (written) held->mark(false);
     give_back(*held);
     errno = number;

@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
@@ -43,6 +44,8 @@ class BdbPageGuard {
     /// As pwrite(), but all of it or -1 with errno set.
     [[nodiscard]] ssize_t write(int descriptor, const std::string& file, BytesView page,
                                 off_t offset);
+    /// The errno of the last write when it failed; 0 when it did not.
+    [[nodiscard]] int last_failure() const { return last_failure_; }
     /// The file is gone; what was in flight to it is void.
     void forget(const std::string& file);
 
@@ -60,6 +63,7 @@ class BdbPageGuard {
 
     std::filesystem::path directory_;
     void* memory_;
+    std::atomic<int> last_failure_ = 0;
     std::mutex lock_;  // guards what follows
     std::array<bool, slot_count> busy_{};
 };

@@ -18,6 +18,8 @@ std::string name_of_file(int descriptor) {
     return length > 0 ? std::string(path.data(), static_cast<std::size_t>(length)) : "a file";
 }
 
+// The library calls its hook with a descriptor and nothing else.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 thread_local bool without_sync = false;
 
 int guarded_sync(int descriptor) {

@@ -1,13 +1,18 @@
 #include "daemon/storage/bdb_tables.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <ranges>
 #include <system_error>
 
+#include "daemon/storage/bdb_dbt.h"
 #include "daemon/storage/bdb_error.h"
 
 namespace dynamo {
@@ -38,8 +43,8 @@ std::string file_name(Table table, std::uint32_t generation) {
 template <typename Number>
 std::optional<Number> number_from(BytesView text) {
     Number number{};
-    const auto end = text.data() + text.size();
-    const auto [stop, failed] = std::from_chars(text.data(), end, number);
+    const char* const end = std::to_address(text.end());
+    const auto [stop, failed] = std::from_chars(std::to_address(text.begin()), end, number);
     if (failed != std::errc() || stop != end) return std::nullopt;
     return number;
 }
@@ -69,15 +74,6 @@ Table table_at(std::size_t index) {
     if (index == hints_index) return Table::hints();
     if (index == notes_index) return Table::notes();
     return Table::objects(static_cast<std::uint16_t>(index - first_objects_index));
-}
-
-Dbt dbt_of(BytesView bytes) {
-    // The library takes what it only reads through a pointer to non-const.
-    return {const_cast<char*>(bytes.data()), static_cast<u_int32_t>(bytes.size())};
-}
-
-BytesView view_of(const Dbt& dbt) {
-    return {static_cast<const char*>(dbt.get_data()), dbt.get_size()};
 }
 
 }  // namespace
@@ -160,7 +156,11 @@ void BdbTables::remove_leftovers() {
 
 void BdbTables::remove_file(const std::string& name) {
     const int code = environment_.handle().dbremove(nullptr, name.c_str(), nullptr, DB_AUTO_COMMIT);
-    if (code != 0 && code != ENOENT)
+    if (code == 0) return;
+    // A kill in the middle of a removal can leave a stand-in under the name, in which the library
+    // itself sees no database any more (ENOENT, EINVAL).
+    const bool removed = ::unlink((environment_.options().directory / name).c_str()) == 0;
+    if (!removed && errno != ENOENT)
         environment_.notice(StorageNotice::warning,
                             environment_.error(code, "remove " + name).message);
 }
@@ -176,7 +176,7 @@ Result<void> BdbTables::write_row(DbTxn* transaction, BytesView name, BytesView 
 
 Result<void> BdbTables::set_commits(DbTxn* transaction, std::uint64_t commits) {
     std::array<char, 24> text{};
-    const auto end = std::to_chars(text.data(), text.data() + text.size(), commits).ptr;
+    const char* const end = std::to_chars(text.data(), text.data() + text.size(), commits).ptr;
     return write_row(transaction, commits_row,
                      {text.data(), static_cast<std::size_t>(end - text.data())});
 }
@@ -262,18 +262,18 @@ void BdbTables::committed() {
 }
 
 void BdbTables::rolled_back() {
-    for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
-        File& present = file(change->table);
-        if (!change->dropped) {
+    for (Change& change : std::views::reverse(changes_)) {
+        File& present = file(change.table);
+        if (!change.dropped) {
             // The file stays, empty and open, for the next write.
             present.filled = false;
             continue;
         }
         if (present.handle) {
             present.handle.reset();
-            remove_file(file_name(change->table, present.generation));
+            remove_file(file_name(change.table, present.generation));
         }
-        present = std::move(change->before);
+        present = std::move(change.before);
     }
     changes_.clear();
 }

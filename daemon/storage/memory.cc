@@ -1,5 +1,6 @@
 #include "daemon/storage/memory.h"
 
+#include <ranges>
 #include <utility>
 
 namespace dynamo {
@@ -73,7 +74,7 @@ Result<void> MemoryStorage::commit(Durability /*durability*/) {
 
 void MemoryStorage::rollback() {
     // Last change first, so that a row changed twice ends as it began.
-    for (auto change = journal_.rbegin(); change != journal_.rend(); ++change) undo(*change);
+    for (Undo& change : std::views::reverse(journal_)) undo(change);
     journal_.clear();
 }
 

@@ -173,7 +173,7 @@ TEST_F(bdb_kill, a_kill_during_drops_leaves_old_or_new_and_no_file_behind) {
         const auto value = get(Table::objects(1), "0");
         EXPECT_EQ(count(Table::objects(1)), value ? 3u : 0u);
         for (const BytesView key : {"1", "2"}) EXPECT_EQ(get(Table::objects(1), key), value);
-        EXPECT_LE(files_with("objects-0001").size(), 1u);
+        EXPECT_LE(files_with("objects-0001").size(), 1u) << notices_;
         close();
     }
 }

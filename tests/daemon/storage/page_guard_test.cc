@@ -122,8 +122,8 @@ TEST_F(page_guard, does_not_mind_a_file_that_it_cannot_find) {
 
 TEST_F(page_guard, keeps_every_cut_page_that_it_has_slots_for_and_writes_the_rest_without) {
     run_cut(page_bytes + 4096, [](BdbPageGuard& guard, int file) {
-        for (int round = 0; round < 20; ++round)
-            if (guard.write(file, "table.db", page('n'), page_bytes * (1 + round)) != -1)
+        for (off_t number = 1; number <= 20; ++number)
+            if (guard.write(file, "table.db", page('n'), number * off_t{page_bytes}) != -1)
                 return false;
         return guard.write(file, "table.db", page('a'), 0) == page_bytes;
     });

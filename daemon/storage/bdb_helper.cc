@@ -1,7 +1,12 @@
-#include "daemon/storage/bdb_checkpoint.h"
+#include "daemon/storage/bdb_helper.h"
+
+#include <sys/stat.h>
 
 #include <chrono>
-#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+
+#include "daemon/storage/bdb_memory.h"
 
 namespace dynamo {
 namespace {
@@ -11,16 +16,17 @@ constexpr auto look_interval = std::chrono::seconds(1);
 
 }  // namespace
 
-BdbCheckpoint::BdbCheckpoint(BdbEnvironment& environment, HighWater& high_water)
+BdbHelper::BdbHelper(BdbEnvironment& environment, HighWater& high_water)
     : environment_(environment), high_water_(high_water) {}
 
-BdbCheckpoint::~BdbCheckpoint() { stop(); }
+BdbHelper::~BdbHelper() { stop(); }
 
-void BdbCheckpoint::start() {
+void BdbHelper::start() {
+    measure();
     helper_ = std::thread([this] { run(); });
 }
 
-void BdbCheckpoint::stop() {
+void BdbHelper::stop() {
     if (!helper_.joinable()) return;
     {
         const std::lock_guard guard(lock_);
@@ -30,12 +36,13 @@ void BdbCheckpoint::stop() {
     helper_.join();
 }
 
-void BdbCheckpoint::run() {
+void BdbHelper::run() {
     bool failing = false;
     std::unique_lock guard(lock_);
     while (!wake_.wait_for(guard, look_interval, [this] { return stopping_; })) {
         guard.unlock();
-        if (is_due()) {
+        measure();
+        if (is_checkpoint_due()) {
             const auto taken = checkpoint();
             // Once, not every second that a disk stays full.
             if (!taken && !failing)
@@ -46,15 +53,28 @@ void BdbCheckpoint::run() {
     }
 }
 
-bool BdbCheckpoint::is_due() {
+bool BdbHelper::is_checkpoint_due() {
     DB_LOG_STAT* stat = nullptr;
     if (environment_.handle().log_stat(&stat, 0) != 0) return false;
     const std::uint64_t written = (std::uint64_t{stat->st_wc_mbytes} << 20) + stat->st_wc_bytes;
-    std::free(stat);
+    free_from_bdb(stat);
     return written >= environment_.options().checkpoint_bytes;
 }
 
-Result<void> BdbCheckpoint::checkpoint() {
+void BdbHelper::measure() {
+    std::uint64_t bytes = 0;
+    std::error_code failed;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(environment_.options().directory, failed)) {
+        struct stat status{};
+        // A log file may go between the listing and the look.
+        if (::stat(entry.path().c_str(), &status) == 0)
+            bytes += static_cast<std::uint64_t>(status.st_blocks) * 512;
+    }
+    if (!failed) stored_bytes_ = bytes;
+}
+
+Result<void> BdbHelper::checkpoint() {
     // Read before: a checkpoint makes durable what was committed when it began.
     const std::uint64_t commits = commits_.load(std::memory_order_acquire);
     if (const int code = environment_.handle().txn_checkpoint(0, 0, DB_FORCE))
