@@ -1,7 +1,6 @@
 #include "tests/sim/checkers.h"
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "libdynamo/wire/state_codec.h"

@@ -32,9 +32,9 @@ void Disk::change(Table table, BytesView key, std::optional<Bytes> after) {
     present_.push_back(std::move(change));
 }
 
-void Disk::undo(const std::vector<Change>& changes) {
+void Disk::undo(Image& image, const std::vector<Change>& changes) {
     for (const Change& change : changes | std::views::reverse) {
-        Rows& rows = image_[change.table];
+        Rows& rows = image[change.table];
         if (change.before)
             rows.insert_or_assign(change.key, *change.before);
         else
@@ -86,7 +86,13 @@ Result<void> Disk::commit(Durability durability) {
     return {};
 }
 
-void Disk::rollback() { undo(std::exchange(present_, {})); }
+void Disk::rollback() { undo(image_, std::exchange(present_, {})); }
+
+Disk::Image Disk::committed_image() const {
+    Image image = image_;
+    undo(image, present_);
+    return image;
+}
 
 Result<Usage> Disk::usage() {
     Usage usage{0, full_ == Full::no ? std::uint64_t{1} << 40 : 0};
@@ -97,7 +103,7 @@ Result<Usage> Disk::usage() {
 
 void Disk::lose_power(std::size_t kept) {
     rollback();
-    for (; unsynced_.size() > kept; unsynced_.pop_back()) undo(unsynced_.back());
+    for (; unsynced_.size() > kept; unsynced_.pop_back()) undo(image_, unsynced_.back());
     unsynced_.clear();
 }
 

@@ -61,6 +61,8 @@ class Disk final : public Storage {
     /// An old image of the shard directory is put back.
     void restore(Image image);
     [[nodiscard]] const Image& image() const { return image_; }
+    /// The same without the present transaction.
+    [[nodiscard]] Image committed_image() const;
     /// A row as it is now, no fault in the way.
     [[nodiscard]] const Bytes* peek(Table table, BytesView key) const;
 
@@ -73,7 +75,7 @@ class Disk final : public Storage {
   private:
     [[nodiscard]] bool read_fails();
     void change(Table table, BytesView key, std::optional<Bytes> after);
-    void undo(const std::vector<Change>& changes);
+    static void undo(Image& image, const std::vector<Change>& changes);
 
     Image image_;
     std::vector<Change> present_;

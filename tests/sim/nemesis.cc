@@ -42,11 +42,16 @@ std::string describe(const Strike& strike) {
            std::to_string(strike.lasts.count() / 1000) + " ms";
 }
 
-Nemesis::Nemesis(World& world, Cluster& cluster) : world_(world), cluster_(cluster) {
-    for (unsigned i = 0; i < cluster.size(); ++i) images_[i] = cluster.process(i).disk().image();
-}
+Nemesis::Nemesis(World& world, Cluster& cluster) : world_(world), cluster_(cluster) {}
 
 void Nemesis::schedule(const Strike& planned) {
+    if (planned.fault == Fault::roll_back) {
+        // The image that is put back is some seconds old.
+        const Duration age(static_cast<std::int64_t>(200'000 + planned.detail % 3'000'000));
+        world_.timeline.after(planned.at - age, [this, planned] {
+            images_[planned.number] = cluster_.process(planned.node).disk().committed_image();
+        });
+    }
     world_.timeline.after(planned.at, [this, planned] {
         if (!over_) strike(planned);
     });
@@ -195,18 +200,13 @@ void Nemesis::strike_disk(const Strike& strike) {
         }
         case Fault::lose_shard:
         case Fault::roll_back:
-            // The first strike of a node takes the image that a later one puts back.
-            if (strike.fault == Fault::roll_back && images_[strike.node].empty()) {
-                images_[strike.node] = disk.image();
-                return;
-            }
             if (strike.node == dead_ || !may_destroy()) return;
             process.kill();
             if (strike.fault == Fault::lose_shard) {
                 disk.wipe();
                 wiped_.insert(strike.node);
             } else {
-                disk.restore(images_[strike.node]);
+                disk.restore(images_[strike.number]);
                 world_.marks.hit(Mark::rolled_back);
             }
             return down_for(strike.node, strike.lasts);

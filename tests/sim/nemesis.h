@@ -59,7 +59,7 @@ class Nemesis {
     unsigned dead_ = UINT32_MAX;
     std::set<unsigned> wiped_;
     bool over_ = false;
-    std::map<unsigned, Disk::Image> images_;
+    std::map<unsigned, Disk::Image> images_;  ///< to be put back, by strike
 };
 
 }  // namespace dynamo::sim
