@@ -192,6 +192,21 @@ TEST_F(session, connects_to_the_only_node_again_for_what_could_not_be_handed_ove
     EXPECT_TRUE(completion(ticket)->result);
 }
 
+TEST_F(session, knows_that_what_could_not_be_handed_over_was_not_applied) {
+    const auto ticket = put();
+    connected("s1:7100");
+    const auto send = sent_to("s1:7100");
+    connects();
+    session_->on_closed(send.endpoint, "closed the connection", {send.request.id}, now_);
+    for (int i = 0; i < 10 && session_->in_flight() > 0; ++i) {
+        for (const auto& address : connects()) refuse(address);
+        pass(milliseconds(100));
+    }
+    const auto error = failure(ticket);
+    EXPECT_EQ(error.code, Code::unreachable);
+    EXPECT_EQ(error.applied, Applied::no);
+}
+
 // -------------------------------------------------------------------- the daemon did nothing
 
 class session_refusals : public session, public testing::WithParamInterface<Code> {};
@@ -229,6 +244,16 @@ TEST_F(session, gives_the_last_refusal_when_all_nodes_refuse) {
     EXPECT_EQ(error.code, Code::too_few_nodes);
     EXPECT_EQ(error.message, "it says no");
     EXPECT_EQ(error.node, "n9");
+}
+
+TEST_F(session, starts_elsewhere_after_a_node_that_has_not_joined) {
+    put();
+    connected("s1:7100");
+    reply_error(sent_to("s1:7100"), Code::not_joined);
+    connected("s2:7100");
+    reply(sent_to("s2:7100"), wire::PutReply{});
+    put();
+    sent_to("s2:7100");
 }
 
 TEST_F(session, waits_and_tries_again_while_all_are_busy) {
@@ -396,6 +421,17 @@ TEST_F(session, waits_for_the_other_answer_when_one_node_refuses_a_read) {
     EXPECT_TRUE(completion(ticket)->result);
 }
 
+TEST_F(session, waits_for_the_slow_answer_to_a_read_when_nobody_else_listens) {
+    const auto ticket = get();
+    connected("s1:7100");
+    const auto slow = sent_to("s1:7100");
+    pass(milliseconds(1000));
+    refuse("s2:7100");
+    EXPECT_FALSE(completion(ticket));
+    reply(slow, wire::GetReply{});
+    EXPECT_TRUE(completion(ticket)->result);
+}
+
 TEST_F(session, asks_another_node_for_a_read_when_the_connection_closes) {
     const auto ticket = get();
     connected("s1:7100");
@@ -542,6 +578,7 @@ TEST_F(session_named, is_not_applied_when_the_hello_is_not_answered) {
     sent_to("s1:7100");
     pass(milliseconds(2000));
     const auto error = failure(ticket);
+    EXPECT_THAT(error.message, HasSubstr("no seed has said which cluster it belongs to"));
     EXPECT_EQ(error.code, Code::unreachable);
     EXPECT_EQ(error.applied, Applied::no);
 }
@@ -643,6 +680,23 @@ TEST_F(session, refreshes_the_ring_when_a_reply_shows_a_newer_one) {
     EXPECT_EQ(refresh[0].endpoint, sent[0].endpoint) << "whoever knows of it is asked";
     reply(refresh[0], wire::RingReply{wire::encode(ring_of(3, 3))});
     EXPECT_EQ(session_->routes().number(), 3u);
+}
+
+TEST_F(session, asks_once_for_a_newer_ring_that_nobody_has) {
+    learn_ring(ring_of(1, 2));
+    pass(milliseconds(200));
+    get();
+    connected("10.0.0.1:7100");
+    reply(sent_to("10.0.0.1:7100"), wire::GetReply{}, 99);
+    get();
+    for (const auto& send : sends())
+        if (std::holds_alternative<wire::RingRequest>(send.request.body))
+            reply(send, wire::RingReply{wire::encode(ring_of(1, 2))});
+        else
+            reply(send, wire::GetReply{});
+    pass(milliseconds(200));
+    get();
+    sent_to("10.0.0.1:7100");
 }
 
 TEST_F(session, refreshes_the_ring_when_it_is_old) {
