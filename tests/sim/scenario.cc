@@ -189,6 +189,10 @@ std::string Story::fault(const Words& words) {
     if (words[0] == "start") struck.start();
     if (words[0] == "pause") struck.pause(true);
     if (words[0] == "resume") struck.pause(false);
+    if (words[0] == "fill") struck.fill_disk(Disk::Full::at_commit, false);
+    if (words[0] == "room") struck.fill_disk(Disk::Full::no, true);
+    if (words[0] == "unreadable") struck.disk().fail_reads(1, Random(1));
+    if (words[0] == "readable") struck.disk().fail_reads(0, Random(1));
     if (words[0] == "flush") struck.disk().flush();
     if (words[0] == "wipe") {
         struck.kill();
@@ -264,6 +268,8 @@ std::string Story::finish() {
     for (unsigned i = 0; i < cluster_->size(); ++i) {
         process(i).arm(Boundary::none, Duration(0));
         process(i).pause(false);
+        process(i).fill_disk(Disk::Full::no, true);
+        process(i).disk().fail_reads(0, Random(1));
         process(i).start();
         scene.alive.push_back(i);
     }
@@ -300,8 +306,8 @@ std::string Story::line(const Words& words) {
     if (words[0] == "cut" || words[0] == "mend" || words[0] == "isolate") return network(words);
     if (words[0] == "expect") return expect(words);
     if (words[0] == "finish") return finish();
-    for (const char* known :
-         {"kill", "power", "start", "pause", "resume", "flush", "wipe", "crash"})
+    for (const char* known : {"kill", "power", "start", "pause", "resume", "flush", "wipe", "crash",
+                              "fill", "room", "unreadable", "readable"})
         if (words[0] == known) return fault(words);
     return "not understood: " + words[0];
 }

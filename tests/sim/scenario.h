@@ -9,6 +9,8 @@
 //     get bob via o2 r=3 &                    "&": goes on without waiting for the answer
 //     await                                   waits for all of those
 //     kill o1 | power o1 | start o1 | wipe o1 | pause o1 | resume o1
+//     fill o1 | room o1                       its commits find no room, and it has not noticed
+//     unreadable o1 | readable o1             every read of its disk fails
 //     flush o1                                what it has committed is on its disk
 //     crash o1 at before-send                 at its next turn with something to store or to say
 //                                             (before-commit, before-send, mid-send, after-send)
