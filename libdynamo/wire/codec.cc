@@ -103,7 +103,7 @@ class Keys {
             const BytesView octets = key.octets();
             sum = octets.empty() ? 0
                                  : std::size_t{5} * octets.size() +
-                                       static_cast<unsigned char>(octets.front()) * 3u +
+                                       std::size_t{3} * static_cast<unsigned char>(octets.front()) +
                                        static_cast<unsigned char>(octets.back());
         }
         return std::uint64_t{1} << (sum & 63);
