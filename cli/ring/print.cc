@@ -71,6 +71,7 @@ nlohmann::ordered_json member_json(const MemberReport& member, std::uint64_t rin
         object["hints"] = member.status->hints_held;
         object["uptime_ms"] = member.status->uptime_ms;
         object["durability"] = member.status->durability;
+        object["rebuilding"] = member.rebuilding;
         object["writes_refused"] = member.status->writes_refused;
     } else {
         object["error"] = error_fields(member.status.error());

@@ -70,6 +70,9 @@ void find_reasons_of(const Survey& survey, const MemberReport& member,
     if (status.writes_refused) {
         reasons.push_back(fmt::format("{} refuses writes: its disk is full", name));
     }
+    if (member.rebuilding > 0) {
+        reasons.push_back(fmt::format("{} rebuilds {} partitions", name, member.rebuilding));
+    }
     std::uint64_t named = 0;
     for (const PeerView& peer : status.peers) {
         const std::string other = name_by_id(survey.ring, peer.id);
@@ -89,6 +92,15 @@ void find_reasons_of(const Survey& survey, const MemberReport& member,
         reasons.push_back(
             fmt::format("{} holds {} hints for others", name, status.hints_held - named));
     }
+}
+
+unsigned rebuilding_at(Admin& admin, const std::string& address) {
+    const auto stats = admin.stats_at(address);
+    if (!stats) {
+        return 0;
+    }
+    const auto found = stats->find("partitions.rebuilding");
+    return found == stats->end() ? 0 : static_cast<unsigned>(found->second);
 }
 
 }  // namespace
@@ -117,7 +129,8 @@ std::string Survey::verdict() const {
     return fmt::format("degraded: {}", fmt::join(reasons, "; "));
 }
 
-Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports) {
+Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports,
+              const std::vector<unsigned>& rebuilding) {
     Survey survey;
     survey.ring = std::move(ring);
     survey.newest_ring = survey.ring.number;
@@ -125,7 +138,8 @@ Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports) {
         if (reports[at]) {
             survey.newest_ring = std::max(survey.newest_ring, reports[at]->ring);
         }
-        survey.members.push_back({survey.ring.nodes[at], std::move(reports[at]), 0, 0, -1});
+        survey.members.push_back({survey.ring.nodes[at], std::move(reports[at]), 0, 0, -1, 0});
+        survey.members.back().rebuilding = at < rebuilding.size() ? rebuilding[at] : 0;
     }
     count_shares(survey.ring, survey.members);
     note_silences(survey.members);
@@ -149,10 +163,12 @@ Result<Survey> survey(Admin& admin) {
         return std::unexpected(ring.error());
     }
     std::vector<Result<NodeStatus>> reports;
+    std::vector<unsigned> rebuilding;
     for (const NodeInfo& node : ring->nodes) {
         reports.push_back(admin.status_at(node.client_address));
+        rebuilding.push_back(reports.back() ? rebuilding_at(admin, node.client_address) : 0);
     }
-    return judged(std::move(*ring), std::move(reports));
+    return judged(std::move(*ring), std::move(reports), rebuilding);
 }
 
 }  // namespace dynamo::cli

@@ -19,6 +19,8 @@ struct MemberReport {
     double share = 0;         ///< of all copies in the ring, 0 to 1
     /// Since any other member heard it last; -1: none has.
     std::int64_t silent_ms = -1;
+    /// Partitions whose copy it lost and has not got back: it answers no reads for them.
+    unsigned rebuilding = 0;
 
     /// What answers there is another node, one that has lost its identity perhaps.
     [[nodiscard]] bool is_stranger() const;
@@ -40,7 +42,9 @@ struct Survey {
 /// Asks for the ring, then every member for its status.
 [[nodiscard]] Result<Survey> survey(Admin& admin);
 
-/// The survey of what was reported: fills shares, silences and reasons in.
-[[nodiscard]] Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports);
+/// The survey of what was reported, in the order of the ring's nodes: fills shares, silences and
+/// reasons in. Of `rebuilding` each node's number; none at all: zero.
+[[nodiscard]] Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports,
+                            const std::vector<unsigned>& rebuilding = {});
 
 }  // namespace dynamo::cli

@@ -385,6 +385,7 @@ class Operators(Tools):
         self.eventually(lambda: self.tool("dyn-ring", "check").returncode == 0, "healthy again")
 
     def test_a_paused_node_is_worked_around(self):
+        self.addCleanup(self.tool, "dyn-cluster", "resume", "n3")
         self.ok("dyn-cluster", "pause", "n3")
         self.assertEqual(self.nodes_listed()["n3"]["state"], "paused")
         self.ok("dyn-put", "--timeout", "10s", "paused", "x")

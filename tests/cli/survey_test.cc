@@ -98,6 +98,11 @@ TEST(survey, knows_a_stranger_at_the_address_of_a_member) {
     EXPECT_EQ(survey.members[1].state(2), "stranger");
 }
 
+TEST(survey, names_a_node_that_rebuilds_what_it_lost) {
+    EXPECT_THAT(judged(three_nodes(), all_well(), {0, 7, 0}).reasons,
+                ElementsAre("n2 rebuilds 7 partitions"));
+}
+
 TEST(survey, counts_hints_for_nodes_that_the_ring_has_lost) {
     auto reports = all_well();
     reports[0]->hints_held = 7;
