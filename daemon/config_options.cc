@@ -321,7 +321,6 @@ std::vector<Option> make_options() {
 }
 
 bool is_loopback(const std::string& host) {
-    if (host == "localhost") return true;
     in_addr v4{};
     if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
     in6_addr v6{};
@@ -332,10 +331,27 @@ bool is_every_interface(const std::string& host) {
     return host == "*" || host == "0.0.0.0" || host == "::";
 }
 
+/// Only addresses can be listened on: libzmq takes a name for that of an interface.
+Result<void> finish_listening(std::string_view option, Address& address) {
+    if (address.host == "localhost") address.host = "127.0.0.1";
+    // What follows a % names the interface of a link-local address.
+    const auto host = address.host.substr(0, address.host.find('%'));
+    in_addr v4{};
+    in6_addr v6{};
+    if (address.host == "*" || inet_pton(AF_INET, host.c_str(), &v4) == 1 ||
+        inet_pton(AF_INET6, host.c_str(), &v6) == 1)
+        return {};
+    return fail(Code::bad_request,
+                fmt::format("--{}: '{}' is no address; give one of this machine's, such as "
+                            "127.0.0.1 or [::1] (names are for --advertise)",
+                            option, address.host));
+}
+
 /// Completes the four addresses.
 Result<void> finish_addresses(Draft& draft) {
     auto& config = draft.config;
     config.listen = *parse_address(draft.listen, default_client_port);
+    if (const auto done = finish_listening("listen", config.listen); !done) return done;
     if (config.listen.port == 65535 && draft.listen_peer.empty())
         return fail(Code::bad_request,
                     "--listen: no port follows 65535 for peers; give --listen-peer");
@@ -343,6 +359,7 @@ Result<void> finish_addresses(Draft& draft) {
         static_cast<std::uint16_t>(config.listen.port == 0 ? 0 : config.listen.port + 1);
     config.listen_peer = draft.listen_peer.empty() ? Address{config.listen.host, next}
                                                    : *parse_address(draft.listen_peer, next);
+    if (const auto done = finish_listening("listen-peer", config.listen_peer); !done) return done;
     config.advertise = draft.advertise.empty()
                            ? config.listen
                            : *parse_address(draft.advertise, config.listen.port);

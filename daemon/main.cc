@@ -96,15 +96,17 @@ std::uint64_t random_seed() {
     return seed;
 }
 
-void announce(const Config& config, const NodeOptions& options, const RingState* ring, Log& log) {
+/// The first line: who starts here. What follows may be a long recovery.
+void announce(const Config& config, const DataDirectory& directory,
+              const std::optional<RingState>& ring, Log& log) {
     const auto cluster =
-        ring != nullptr
-            ? fmt::format("cluster '{}' {}", ring->settings.name, ring->cluster.brief())
+        ring ? fmt::format("cluster '{}' {}", ring->settings.name, ring->cluster.brief())
+        : config.seeds.empty()
+            ? fmt::format("founds cluster '{}'", config.founding.name)
             : fmt::format("waits to join a cluster, seeds {}", fmt::join(config.seeds, ", "));
-    log.announce(fmt::format("dynamod {}: node '{}' {}, {}, data in {}, clients at {}, peers at {}",
-                             options.version, options.self.name, options.self.id.brief(), cluster,
-                             config.data_directory.string(), options.self.client_address,
-                             options.self.peer_address));
+    log.announce(fmt::format("dynamod {}: node '{}' {}, {}, data in {}", DYNAMO_VERSION,
+                             config.name, directory.node().brief(), cluster,
+                             config.data_directory.string()));
     if (config.allow_insecure)
         log.write(Severity::warning,
                   "listens without keys (--allow-insecure): everybody who can connect can read "
@@ -118,6 +120,8 @@ Result<void> serve(const Config& config, int signals, Log& log) {
     if (!ring) return std::unexpected(ring.error());
     if (ring->has_value())
         if (const auto fits = compare_with_ring(config, **ring, log); !fits) return fits;
+
+    announce(config, *directory, *ring, log);
 
     const auto partitions =
         ring->has_value() ? (*ring)->settings.partitions : config.founding.partitions;
@@ -138,10 +142,8 @@ Result<void> serve(const Config& config, int signals, Log& log) {
                .limits = config.limits,
                .min_free_bytes = config.min_free_bytes});
     if (const auto begun = loop.begin(); !begun) return begun;
-    announce(config, options, node.ring(), log);
-    log.announce(fmt::format("ready: clients at {}, peers at {}",
-                             to_string((*transport)->client_address()),
-                             to_string((*transport)->peer_address())));
+    log.announce(fmt::format("ready: clients at {}, peers at {}", options.self.client_address,
+                             options.self.peer_address));
     notify_ready();
     return loop.run(signals);
 }

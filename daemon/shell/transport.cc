@@ -31,7 +31,8 @@ constexpr int most_sockets = 65536;
 struct Transport::Parts {
     struct Peer {
         std::unique_ptr<Link> link;
-        NodeId node;  ///< who was last said to be there
+        NodeId node;           ///< who was last said to be there
+        bool is_told = false;  ///< that it cannot be reached: once for each time
     };
 
     Parts(const TransportOptions& options, Log& its_log)
@@ -149,8 +150,16 @@ Transport::Noticed Transport::take_noticed() {
     parts_->clients.follow();
     parts_->peers.follow();
     (void)parts_->peers.take_gone();
-    for (auto& [address, peer] : parts_->links)
-        if (peer.link->follow() && !peer.node.is_none()) parts_->unreachable.insert(peer.node);
+    for (auto& [address, peer] : parts_->links) {
+        const bool lost = peer.link->follow();
+        if (lost && !peer.node.is_none()) parts_->unreachable.insert(peer.node);
+        if (lost && !std::exchange(peer.is_told, true))
+            parts_->log.write(Severity::warning,
+                              fmt::format("cannot reach the peer address {}: nobody listens there, "
+                                          "or it is no peer address of a daemon; goes on trying",
+                                          address));
+        if (!peer.link->is_refused()) peer.is_told = false;
+    }
     Noticed noticed;
     noticed.gone = parts_->clients.take_gone();
     noticed.unreachable.assign(parts_->unreachable.begin(), parts_->unreachable.end());

@@ -89,12 +89,12 @@ Result<void> Listener::bind() {
         return {};
     } catch (const zmq::error_t& error) {
         close_watched(socket_, monitor_);
-        const auto* what = error.num() == EADDRINUSE
-                               ? "; is another daemon running? Choose another "
-                                 "port, or stop it"
-                               : "";
+        const auto* advice = error.num() == EADDRINUSE
+                                 ? "; is another daemon running? Choose another port, or stop it"
+                             : error.num() == EADDRNOTAVAIL ? "; it is no address of this machine"
+                                                            : "";
         return fail(Code::storage, fmt::format("cannot listen for {}s on {}: {}{}", options_.who,
-                                               to_string(options_.address), error.what(), what));
+                                               to_string(options_.address), error.what(), advice));
     }
 }
 

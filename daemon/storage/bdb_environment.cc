@@ -82,6 +82,7 @@ Result<std::unique_ptr<BdbEnvironment>> BdbEnvironment::open(const StorageOption
 }
 
 Result<void> BdbEnvironment::open_once() {
+    page_guard_.reset();
     auto guard = BdbPageGuard::open(options_.directory, boot_name());
     if (!guard) return std::unexpected(guard.error());
     page_guard_ = std::move(*guard);

@@ -99,7 +99,7 @@ void Network::heal() {
     }
     for (const auto& [number, packet] : late_)
         timeline_.after(Duration(static_cast<std::int64_t>(number * 997 % 1000000)),
-                        [this, number = number] { replay(number); });
+                        [this, late = number] { replay(late); });
 }
 
 }  // namespace dynamo::sim

@@ -88,6 +88,12 @@ TEST(config, an_ipv6_host_in_brackets_is_not_a_list) {
     EXPECT_EQ(to_string(good({"--listen=[::1]:7300"}).listen_peer), "[::1]:7301");
 }
 
+TEST(config, localhost_is_an_address_to_listen_on) {
+    const auto config = good({"--listen", "localhost:7300"});
+    EXPECT_EQ(to_string(config.listen), "127.0.0.1:7300");
+    EXPECT_EQ(to_string(config.advertise_peer), "127.0.0.1:7301");
+}
+
 TEST(config, quorums_shrink_with_the_copies_unless_they_are_given) {
     const auto config = good({"--copies", "1"});
     EXPECT_EQ(config.founding.read_quorum, 1);
@@ -157,7 +163,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"port", {"--listen", "127.0.0.1:99999"}, {"--listen", "99999"}},
         BadCase{"v6_without_end", {"--listen", "[::1"}, {"--listen"}},
         BadCase{"insecure", {"--listen", "192.0.2.1"}, {"192.0.2.1:7100", "--allow-insecure"}},
-        BadCase{"insecure_name", {"--listen", "example.org"}, {"--allow-insecure"}},
+        BadCase{
+            "listen_name", {"--listen", "example.org"}, {"--listen: 'example.org' is no address"}},
         BadCase{"insecure_peer",
                 {"--listen-peer", "0.0.0.0:7101"},
                 {"0.0.0.0:7101", "--allow-insecure"}},
