@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "libdynamo/base/histogram.h"
+#include "dynamo/histogram.h"
 #include "libdynamo/wire/messages.h"
 
 namespace dynamo {

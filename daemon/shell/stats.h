@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "daemon/shell/transport.h"
-#include "libdynamo/base/histogram.h"
+#include "dynamo/histogram.h"
 #include "libdynamo/base/time.h"
 
 namespace dynamo {

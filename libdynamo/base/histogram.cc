@@ -1,4 +1,4 @@
-#include "libdynamo/base/histogram.h"
+#include "dynamo/histogram.h"
 
 #include <algorithm>
 #include <bit>
@@ -31,27 +31,40 @@ std::uint64_t top_of(std::size_t bucket) {
 void Histogram::record(std::uint64_t value) {
     value = std::min(value, largest);
     const std::size_t bucket = bucket_of(value);
-    if (bucket >= buckets_.size()) buckets_.resize(bucket + 1);
-    ++buckets_[bucket];
+    if (bucket >= counts_.size()) counts_.resize(bucket + 1);
+    ++counts_[bucket];
     ++count_;
+    sum_ += value;
     max_ = std::max(max_, value);
 }
 
 void Histogram::add(const Histogram& other) {
-    buckets_.resize(std::max(buckets_.size(), other.buckets_.size()));
-    for (std::size_t i = 0; i < other.buckets_.size(); ++i) buckets_[i] += other.buckets_[i];
+    counts_.resize(std::max(counts_.size(), other.counts_.size()));
+    for (std::size_t i = 0; i < other.counts_.size(); ++i) counts_[i] += other.counts_[i];
     count_ += other.count_;
+    sum_ += other.sum_;
     max_ = std::max(max_, other.max_);
 }
 
 std::uint64_t Histogram::at(double share) const {
     const auto wanted = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_)));
     std::uint64_t seen = 0;
-    for (std::size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
-        seen += buckets_[bucket];
+    for (std::size_t bucket = 0; bucket < counts_.size(); ++bucket) {
+        seen += counts_[bucket];
         if (seen >= std::max<std::uint64_t>(wanted, 1)) return std::min(top_of(bucket), max_);
     }
     return 0;
+}
+
+double Histogram::mean() const {
+    return count_ == 0 ? 0 : static_cast<double>(sum_) / static_cast<double>(count_);
+}
+
+std::vector<Histogram::Bucket> Histogram::buckets() const {
+    std::vector<Bucket> found;
+    for (std::size_t bucket = 0; bucket < counts_.size(); ++bucket)
+        if (counts_[bucket] > 0) found.push_back({std::min(top_of(bucket), max_), counts_[bucket]});
+    return found;
 }
 
 }  // namespace dynamo

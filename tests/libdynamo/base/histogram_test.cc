@@ -1,4 +1,4 @@
-#include "libdynamo/base/histogram.h"
+#include "dynamo/histogram.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -45,6 +45,7 @@ RC_GTEST_PROP(histogram, adds_up_to_what_one_would_have_recorded, ()) {
     sum.add(other);
     for (const double share : {0.0, 0.5, 0.99, 1.0}) RC_ASSERT(sum.at(share) == all.at(share));
     RC_ASSERT(sum.count() == all.count() && sum.max() == all.max());
+    RC_ASSERT(sum.mean() == all.mean());
 }
 
 TEST(histogram, answers_0_when_empty_and_counts_what_is_too_large_as_the_largest) {
@@ -53,6 +54,20 @@ TEST(histogram, answers_0_when_empty_and_counts_what_is_too_large_as_the_largest
     histogram.record(largest * 2);
     EXPECT_EQ(histogram.max(), largest);
     EXPECT_EQ(histogram.at(0.5), largest);
+}
+
+TEST(histogram, tells_its_mean_and_what_was_recorded_in_order) {
+    Histogram histogram;
+    EXPECT_EQ(histogram.mean(), 0);
+    EXPECT_TRUE(histogram.buckets().empty());
+    for (const std::uint64_t value : {7, 1000, 7, 2}) histogram.record(value);
+    EXPECT_EQ(histogram.mean(), 254);
+    const auto buckets = histogram.buckets();
+    ASSERT_EQ(buckets.size(), 3U);
+    EXPECT_EQ(buckets[0].value, 2U);
+    EXPECT_EQ(buckets[1].value, 7U);
+    EXPECT_EQ(buckets[1].count, 2U);
+    EXPECT_EQ(buckets[2].value, 1000U) << "no bucket reaches beyond the largest record";
 }
 
 }  // namespace

@@ -20,10 +20,20 @@ class Histogram {
     [[nodiscard]] std::uint64_t max() const { return max_; }
     /// The value that the given share (0 to 1) of all records does not exceed; 0 when empty.
     [[nodiscard]] std::uint64_t at(double share) const;
+    /// Of all records, exactly; 0 when empty.
+    [[nodiscard]] double mean() const;
+    /// What was recorded, ascending: each bucket that is not empty as its largest value (never
+    /// above max()) and its count.
+    struct Bucket {
+        std::uint64_t value = 0;
+        std::uint64_t count = 0;
+    };
+    [[nodiscard]] std::vector<Bucket> buckets() const;
 
   private:
-    std::vector<std::uint64_t> buckets_;
+    std::vector<std::uint64_t> counts_;
     std::uint64_t count_ = 0;
+    std::uint64_t sum_ = 0;
     std::uint64_t max_ = 0;
 };
 
