@@ -6,6 +6,7 @@
 
 #include "daemon/node/coordination/coordinator.h"
 #include "daemon/node/coordination/replica.h"
+#include "daemon/node/local/inspect.h"
 #include "daemon/node/membership/members.h"
 #include "daemon/node/repair/exchange.h"
 #include "daemon/node/repair/handback.h"
@@ -120,7 +121,7 @@ void Node::Parts::answer(const Origin& origin, const wire::HelloRequest&) {
     const Member& self = options.self;
     wire::HelloReply reply;
     reply.server = "dynamod " + options.version;
-    reply.features = {"batch", "forward", "observe"};
+    reply.features = {"batch", "forward", "keys", "observe", "peek", "trace"};
     reply.max_key = options.limits.key_bytes;
     reply.max_value = options.limits.value_bytes;
     reply.max_context = options.limits.context_bytes;
@@ -201,6 +202,10 @@ void Node::on_client(ClientHandle client, wire::Request request, Now now) {
                 parts.answer(origin, parts.members.plan());
             else if constexpr (std::is_same_v<Request, wire::CommitRequest>)
                 parts.answer(origin, parts.members.commit(body));
+            else if constexpr (std::is_same_v<Request, wire::PeekRequest>)
+                parts.answer(origin, peek(parts.desk, parts.objects, body.key));
+            else if constexpr (std::is_same_v<Request, wire::KeysRequest>)
+                parts.answer(origin, list_keys(parts.desk, parts.objects, body));
             else
                 parts.answer(origin, body);
         },
@@ -336,6 +341,8 @@ void Node::commit_failed(const Error& error) {
         if (to.after_write)
             to.reply.body = wire::to_reply(told);
         else if (std::holds_alternative<wire::GetReply>(to.reply.body) ||
+                 std::holds_alternative<wire::PeekReply>(to.reply.body) ||
+                 std::holds_alternative<wire::KeysReply>(to.reply.body) ||
                  std::holds_alternative<wire::DelReply>(to.reply.body))
             to.reply.body = wire::to_reply(unread);
 

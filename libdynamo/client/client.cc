@@ -1,7 +1,5 @@
 #include "dynamo/client.h"
 
-#include <charconv>
-
 #include "libdynamo/base/address.h"
 #include "libdynamo/client/parts.h"
 
@@ -54,7 +52,8 @@ Result<wire::PutRequest> request_of(std::string key, std::string value, const Pu
                             .w = options.w,
                             .observe_r = options.observe_r,
                             .overwrite = options.overwrite,
-                            .if_absent = options.if_absent};
+                            .if_absent = options.if_absent,
+                            .trace = options.trace};
 }
 
 Result<wire::DelRequest> request_of(std::string key, const DelOptions& options) {
@@ -64,20 +63,16 @@ Result<wire::DelRequest> request_of(std::string key, const DelOptions& options) 
                             .mode = options.mode,
                             .context = options.context.octets,
                             .w = options.w,
-                            .observe_r = options.observe_r};
+                            .observe_r = options.observe_r,
+                            .trace = options.trace};
 }
 
-Version to_version(wire::VersionReply&& reply, const Routes& routes) {
-    Version version;
-    version.value = std::move(reply.value);
-    version.tombstone = reply.tombstone;
-    version.wall_ms = reply.wall_ms;
-    const NodeId id = NodeId::from(reply.node);
-    const Member* member = routes.find(id);
-    version.node = member ? member->name : id.brief();
-    std::from_chars(reply.birth.data(), reply.birth.data() + reply.birth.size(), version.birth);
-    version.counter = reply.counter;
-    return version;
+std::vector<TraceStep> to_trace(const std::vector<wire::TraceStep>& steps, const Routes& routes) {
+    std::vector<TraceStep> trace;
+    for (const auto& step : steps)
+        trace.push_back(
+            {std::chrono::microseconds(step.at_us), name_of(routes, step.node), step.what});
+    return trace;
 }
 
 Result<Got> to_got(Session::Completion&& completion, const Routes& routes) {
@@ -90,15 +85,19 @@ Result<Got> to_got(Session::Completion&& completion, const Routes& routes) {
     got.context.octets = std::move(reply->context);
     got.clock_entries = reply->clock_entries;
     got.node = std::move(address);
+    got.trace = to_trace(reply->trace, routes);
     return got;
 }
 
 template <typename Reply>
-Result<Stored> to_stored(Session::Completion&& completion) {
+Result<Stored> to_stored(Session::Completion&& completion, const Routes& routes) {
     std::string address = completion.address;
     auto reply = reply_as<Reply>(std::move(completion));
     if (!reply) return std::unexpected(std::move(reply.error()));
-    return Stored{{std::move(reply->context)}, reply->existed, std::move(address)};
+    return Stored{{std::move(reply->context)},
+                  reply->existed,
+                  std::move(address),
+                  to_trace(reply->trace, routes)};
 }
 
 /// Polls until a caller's answer has come. The session's deadline ends it.
@@ -127,7 +126,7 @@ void Client::get_async(std::string key, const GetOptions& options,
     auto finish = [done = std::move(done), &parts](Session::Completion completion) {
         done(to_got(std::move(completion), parts.session.routes()));
     };
-    wire::ClientRequest request = wire::GetRequest{std::move(key), options.r};
+    wire::ClientRequest request = wire::GetRequest{std::move(key), options.r, options.trace};
     const auto& sent_key = std::get<wire::GetRequest>(request).key;
     if (auto good = check(request, sent_key); !good)
         return parts.refuse(std::move(good.error()), std::move(finish));
@@ -136,8 +135,9 @@ void Client::get_async(std::string key, const GetOptions& options,
 
 void Client::put_async(std::string key, std::string value, const PutOptions& options,
                        std::function<void(Result<Stored>)> done) {
-    auto finish = [done = std::move(done)](Session::Completion completion) {
-        done(to_stored<wire::PutReply>(std::move(completion)));
+    Parts& parts = *parts_;
+    auto finish = [done = std::move(done), &parts](Session::Completion completion) {
+        done(to_stored<wire::PutReply>(std::move(completion), parts.session.routes()));
     };
     auto put = request_of(std::move(key), std::move(value), options);
     if (!put) return parts_->refuse(std::move(put.error()), std::move(finish));
@@ -150,8 +150,9 @@ void Client::put_async(std::string key, std::string value, const PutOptions& opt
 
 void Client::del_async(std::string key, const DelOptions& options,
                        std::function<void(Result<Stored>)> done) {
-    auto finish = [done = std::move(done)](Session::Completion completion) {
-        done(to_stored<wire::DelReply>(std::move(completion)));
+    Parts& parts = *parts_;
+    auto finish = [done = std::move(done), &parts](Session::Completion completion) {
+        done(to_stored<wire::DelReply>(std::move(completion), parts.session.routes()));
     };
     auto del = request_of(std::move(key), options);
     if (!del) return parts_->refuse(std::move(del.error()), std::move(finish));

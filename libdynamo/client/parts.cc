@@ -1,5 +1,7 @@
 #include "libdynamo/client/parts.h"
 
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 namespace dynamo {
@@ -31,6 +33,23 @@ std::size_t bytes_of(const wire::ClientRequest& request) {
         request);
 }
 
+std::string name_of(const Routes& routes, BytesView node) {
+    const NodeId id = NodeId::from(node);
+    const Member* member = routes.find(id);
+    return member ? member->name : id.brief();
+}
+
+Version to_version(wire::VersionReply&& reply, const Routes& routes) {
+    Version version;
+    version.value = std::move(reply.value);
+    version.tombstone = reply.tombstone;
+    version.wall_ms = reply.wall_ms;
+    version.node = name_of(routes, reply.node);
+    std::from_chars(reply.birth.data(), reply.birth.data() + reply.birth.size(), version.birth);
+    version.counter = reply.counter;
+    return version;
+}
+
 void Client::Parts::submit(wire::ClientRequest request, Done done) {
     callers.emplace(session.submit(std::move(request), now()), std::move(done));
 }
@@ -46,6 +65,20 @@ Session::Completion Client::Parts::ask(wire::ClientRequest request, const std::s
     callers.emplace(ticket, [&answer](Completion completion) { answer = std::move(completion); });
     while (!answer) poll(std::chrono::hours(1));
     return std::move(*answer);
+}
+
+std::vector<Session::Completion> Client::Parts::ask_all(const std::vector<std::string>& addresses,
+                                                        const wire::ClientRequest& request) {
+    std::vector<std::optional<Completion>> answers(addresses.size());
+    for (std::size_t i = 0; i < addresses.size(); ++i)
+        callers.emplace(
+            session.submit_to(addresses[i], request, now()),
+            [&answer = answers[i]](Completion completion) { answer = std::move(completion); });
+    while (std::ranges::any_of(answers, [](const auto& answer) { return !answer; }))
+        poll(std::chrono::hours(1));
+    std::vector<Completion> all;
+    for (auto& answer : answers) all.push_back(std::move(*answer));
+    return all;
 }
 
 void Client::Parts::poll(Duration wait) {

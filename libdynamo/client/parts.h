@@ -26,8 +26,19 @@ struct Client::Parts {
     void poll(Duration wait);
     [[nodiscard]] std::size_t in_flight() const { return session.in_flight() + ready.size(); }
 
+    /// Blocks until all have been answered, each by exactly that address; in the same order.
+    [[nodiscard]] std::vector<Completion> ask_all(const std::vector<std::string>& addresses,
+                                                  const wire::ClientRequest& request);
     /// Blocks until the answer; at exactly `address`, or anywhere when it is empty.
     [[nodiscard]] Completion ask(wire::ClientRequest request, const std::string& address = {});
+
+    /// Asks for the ring, for whoever needs it whatever the routing.
+    [[nodiscard]] Result<void> learn_ring();
+    [[nodiscard]] Result<KeyPage> to_page(const KeyQuery& query, unsigned partition,
+                                          const std::vector<wire::KeysReply>& pages);
+    /// Reads the keys at these places, on which owners differ, and corrects what is said of them.
+    [[nodiscard]] Result<void> settle(std::vector<KeyInfo>& keys,
+                                      const std::vector<std::size_t>& doubtful);
 
     void flush();
     void send_all(std::vector<Session::Send> sends);
@@ -38,6 +49,8 @@ struct Client::Parts {
     std::string program;  ///< named to daemons
     Session session;
     Channel channel;
+    std::optional<RingState> ring;  ///< what learn_ring() learned last
+    Routes ring_routes;             ///< its head's
     std::unordered_map<Session::Ticket, Done> callers;
     /// What the channel would not take; the event that tells why is on its way.
     std::map<EndpointIndex, std::vector<std::uint64_t>> unsent;
@@ -46,6 +59,10 @@ struct Client::Parts {
 
 /// Octets that a request adds to a frame: an upper bound.
 [[nodiscard]] std::size_t bytes_of(const wire::ClientRequest& request);
+
+/// The member's name, or the first digits of its id.
+[[nodiscard]] std::string name_of(const Routes& routes, BytesView node);
+[[nodiscard]] Version to_version(wire::VersionReply&& reply, const Routes& routes);
 
 /// The one kind of reply that a request expects, or the error that came instead.
 template <typename Reply>

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <ranges>
 #include <set>
+#include <tuple>
 
 #include "libdynamo/wire/state_codec.h"
 
@@ -68,6 +70,54 @@ StagedChange change_of(const MemberOp& operation, const Epoch& head) {
     return change;
 }
 
+/// The name that any epoch up to this one knows a node by.
+std::string name_of(const NodeId& node, const std::vector<Epoch>& epochs) {
+    for (const Epoch& epoch : epochs | std::views::reverse) {
+        const auto member = std::ranges::find(epoch.members, node, &Member::id);
+        if (member != epoch.members.end()) return member->name;
+    }
+    return to_hex(node.bytes()).substr(0, 8);
+}
+
+/// The operations that `epoch` covers and the one before it does not, in the order of issue.
+std::vector<StagedChange> changes_of(const RingState& state, const Epoch& epoch,
+                                     const Epoch& before) {
+    std::vector<MemberOp> folded;
+    for (const auto& [issuer, last] : epoch.covers) {
+        const auto known = before.covers.find(issuer);
+        const std::uint64_t first = known == before.covers.end() ? 0 : known->second;
+        const auto operations = state.history.find(issuer);
+        if (operations == state.history.end()) continue;
+        for (const MemberOp& operation : operations->second)
+            if (operation.seq > first && operation.seq <= last) folded.push_back(operation);
+    }
+    std::ranges::sort(folded, {}, [](const MemberOp& operation) {
+        return std::tie(operation.issued, operation.issuer);
+    });
+    std::vector<StagedChange> changes;
+    for (const MemberOp& operation : folded) changes.push_back(change_of(operation, before));
+    return changes;
+}
+
+std::vector<RingEpoch> history_of(const RingState& state) {
+    std::vector<RingEpoch> history;
+    const Epoch none;
+    for (std::size_t at = 0; at < state.epochs.size(); ++at) {
+        const Epoch& epoch = state.epochs[at];
+        const Epoch& before = at == 0 ? none : state.epochs[at - 1];
+        RingEpoch past;
+        past.number = epoch.number;
+        past.digest = hex_of(wire::digest_of(epoch));
+        past.wall_ms = epoch.issued.wall_ms;
+        past.proposer = name_of(epoch.proposer, state.epochs);
+        past.members = static_cast<unsigned>(epoch.members.size());
+        past.moves = at == 0 ? 0 : static_cast<unsigned>(copies_moved(before, epoch));
+        past.changes = changes_of(state, epoch, before);
+        history.push_back(std::move(past));
+    }
+    return history;
+}
+
 /// A bound on the copies that any assignment as balanced as `after` moves: each node must be given
 /// what it lacks. Nodes of equal weight may trade their loads, which is never worse when the one
 /// that had most keeps most.
@@ -117,6 +167,7 @@ RingView view_of(const RingState& state) {
     show_epoch(state.head(), view);
     for (const auto& operation : staged(state))
         view.staged.push_back(change_of(operation, state.head()));
+    view.history = history_of(state);
     return view;
 }
 

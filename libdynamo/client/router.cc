@@ -37,6 +37,7 @@ Router::Router(Routing routing, const std::vector<std::string>& seeds) : routing
 void Router::adopt(const RingState& state) {
     if (state.head().number <= routes_.number()) return;
     routes_ = Routes(state.head(), wire::digest_of(state.head()));
+    cluster_ = state.cluster;
     members_.clear();
     for (const auto& member : routes_.members()) {
         // A member whose address cannot be used is reached through the others.
@@ -59,6 +60,8 @@ std::optional<EndpointIndex> Router::choose(const wire::ClientRequest& request,
     std::optional<std::uint16_t> partition;
     if (key && has_ring()) partition = routes_.partition_of(position_of(*key));
 
+    if (const auto fastest = fastest_of(request); fastest && usable(*fastest)) return fastest;
+
     // The usual case: the first few in turn, without making a list.
     const bool in_turn = partition.has_value() || routing_ == Routing::any;
     const auto& first = partition ? owners_[*partition] : seeds_;
@@ -77,6 +80,24 @@ std::optional<EndpointIndex> Router::choose(const wire::ClientRequest& request,
             (!best || endpoints_[index].avoid_until < endpoints_[*best].avoid_until))
             best = index;
     return best;
+}
+
+std::optional<EndpointIndex> Router::fastest_of(const wire::ClientRequest& request) const {
+    if (!has_ring() || routing_ != Routing::coordinator) return std::nullopt;
+    return std::visit(
+        [this](const auto& body) -> std::optional<EndpointIndex> {
+            if constexpr (requires { body.context; }) {
+                if (body.context.empty()) return std::nullopt;
+                // A token that is none, or another key's, is the daemon's to refuse.
+                const auto context =
+                    wire::decode_context(body.context, cluster_, position_of(body.key));
+                if (!context) return std::nullopt;
+                const auto found = members_.find(context->fastest);
+                if (found != members_.end()) return found->second;
+            }
+            return std::nullopt;
+        },
+        request);
 }
 
 std::vector<EndpointIndex> Router::everyone(std::optional<std::uint16_t> partition) const {

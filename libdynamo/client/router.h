@@ -1,6 +1,7 @@
 // The router: in which order endpoints are asked for a request (paper section 6.4).
 //
-// With a cached ring and Routing::coordinator the owners of the key come first, in turn, so that
+// With a cached ring and Routing::coordinator a write with a context goes first to the node that
+// answered its read first (section 5). Otherwise the owners of the key come first, in turn, so that
 // one hot key is not one hot node (section 4.5 lets any of the top N coordinate); then the nodes
 // that stand in for them, then the seeds. Without, the seeds. Endpoints that failed lately come
 // last but are not left out: when nothing else is there, they are asked all the same.
@@ -35,6 +36,8 @@ class Router {
                                                       Instant now);
 
   private:
+    /// Of a write with a context: who answered the read first, when the context says it.
+    [[nodiscard]] std::optional<EndpointIndex> fastest_of(const wire::ClientRequest& request) const;
     [[nodiscard]] std::vector<EndpointIndex> everyone(std::optional<std::uint16_t> partition) const;
 
     Routing routing_;
@@ -43,6 +46,7 @@ class Router {
     std::size_t turn_ = 0;  ///< of the rotation over owners, or seeds with Routing::any
 
     Routes routes_;
+    ClusterId cluster_;
     std::map<NodeId, EndpointIndex> members_;
     std::vector<std::vector<EndpointIndex>> owners_;  ///< per partition
 };

@@ -87,6 +87,9 @@ struct ClusterSettings {
     std::uint16_t partitions = 256;  ///< Q, a power of two from 1 to 16384
     std::uint16_t read_quorum = 2;   ///< R when a request names none
     std::uint16_t write_quorum = 2;  ///< W when a request names none
+    /// Readers are shown the youngest version only, by wall clock, and writers need no context (the
+    /// paper's timestamp mode, section 6.1). Concurrent writes are lost; chosen once, for ever.
+    bool last_write_wins = false;
     bool operator==(const ClusterSettings&) const = default;
 };
 

@@ -16,6 +16,9 @@ struct Context {
     ClusterId cluster;
     Position key;  ///< the position of the key that it was made for
     Clock seen;    ///< every write that its holder has seen, and no other
+    /// The owner that answered the read first: the best coordinator of a write that follows, since
+    /// it certainly holds what was read (paper section 5). None when no owner did.
+    NodeId fastest;
     bool operator==(const Context&) const = default;
 };
 

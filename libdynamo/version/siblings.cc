@@ -54,6 +54,13 @@ std::vector<const Sibling*> live_values(const Object& object) {
     return values;
 }
 
+const Sibling* newest(const Object& object) {
+    const auto at = std::ranges::max_element(object.siblings, {}, [](const Sibling& sibling) {
+        return std::pair(sibling.wall_ms, sibling.dot);
+    });
+    return at == object.siblings.end() ? nullptr : &*at;
+}
+
 void add_version(Object& object, const Clock& context, Sibling sibling) {
     DYN_CHECK(!object.clock.covers(sibling.dot) && !context.covers(sibling.dot));
     std::erase_if(object.siblings, [&](const Sibling& old) { return context.covers(old.dot); });

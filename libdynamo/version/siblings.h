@@ -24,7 +24,7 @@ namespace dynamo {
 struct Sibling {
     Dot dot;
     bool tombstone = false;
-    WallMs wall_ms = 0;  ///< when its coordinator took it; shown to people, decides nothing
+    WallMs wall_ms = 0;  ///< when its coordinator took it; shown to people, and newest() goes by it
     Bytes value;
     bool operator==(const Sibling&) const = default;
 };
@@ -47,6 +47,10 @@ bool merge(Object& into, const Object& from);
 /// The versions a reader is shown: live siblings whose values differ, in dot order. Siblings that
 /// are the same octets read as one, so a write repeated after a time-out is no conflict.
 [[nodiscard]] std::vector<const Sibling*> live_values(const Object& object);
+
+/// The youngest version by wall clock, tombstones included, then by dot: the same on every node
+/// that holds the same state. Null for an object that was never written.
+[[nodiscard]] const Sibling* newest(const Object& object);
 
 /// Adds a new version: joins `context` and the dot into the clock, drops exactly the siblings that
 /// `context` covers, keeps all others. The dot is fresh: the clock does not cover it.

@@ -70,12 +70,25 @@ struct HelloReply {
     }
 };
 
+/// One step of a traced request, up to the answer.
+struct TraceStep {
+    std::uint64_t at_us = 0;  ///< since the coordinator took the request
+    Bytes node;               ///< whom it concerns; the first step names the coordinator
+    std::string what;         ///< "coordinates", "read asked", "read answered", ...: dynamo-wire(7)
+    static constexpr auto fields() {
+        return std::tuple{field("at_us", &TraceStep::at_us), bin("node", &TraceStep::node),
+                          str("what", &TraceStep::what)};
+    }
+};
+
 struct GetRequest {
     Bytes key;
     std::uint32_t r = 0;  ///< 0: the cluster's R
+    bool trace = false;   ///< tell in the reply who was asked and who answered when
     static constexpr std::string_view op = "get";
     static constexpr auto fields() {
-        return std::tuple{bin("key", &GetRequest::key), field("r", &GetRequest::r)};
+        return std::tuple{bin("key", &GetRequest::key), field("r", &GetRequest::r),
+                          field("trace", &GetRequest::trace)};
     }
 };
 /// One version, as clients see it.
@@ -97,10 +110,11 @@ struct GetReply {
     std::vector<VersionReply> versions;  ///< all siblings, tombstones too; empty when never written
     Bytes context;                       ///< covers all of them; also given for an absent key
     std::uint64_t clock_entries = 0;
+    std::vector<TraceStep> trace;
     static constexpr auto fields() {
-        return std::tuple{field("versions", &GetReply::versions),
-                          bin("context", &GetReply::context),
-                          field("clock_entries", &GetReply::clock_entries)};
+        return std::tuple{
+            field("versions", &GetReply::versions), bin("context", &GetReply::context),
+            field("clock_entries", &GetReply::clock_entries), field("trace", &GetReply::trace)};
     }
 };
 
@@ -114,6 +128,7 @@ struct PutRequest {
     bool overwrite =
         false;  ///< observe: supersede several differing siblings instead of `conflict`
     bool if_absent = false;  ///< observe: `exists` when there is a value; best effort
+    bool trace = false;
     static constexpr std::string_view op = "put";
     static constexpr auto fields() {
         return std::tuple{bin("key", &PutRequest::key),
@@ -123,14 +138,17 @@ struct PutRequest {
                           field("w", &PutRequest::w),
                           field("observe_r", &PutRequest::observe_r),
                           field("overwrite", &PutRequest::overwrite),
-                          field("if_absent", &PutRequest::if_absent)};
+                          field("if_absent", &PutRequest::if_absent),
+                          field("trace", &PutRequest::trace)};
     }
 };
 struct PutReply {
     Bytes context;         ///< what the put's context covered, and the new version; nothing else
     bool existed = false;  ///< the coordinator saw a live value before it
+    std::vector<TraceStep> trace;
     static constexpr auto fields() {
-        return std::tuple{bin("context", &PutReply::context), field("existed", &PutReply::existed)};
+        return std::tuple{bin("context", &PutReply::context), field("existed", &PutReply::existed),
+                          field("trace", &PutReply::trace)};
     }
 };
 
@@ -142,18 +160,85 @@ struct DelRequest {
     Bytes context;
     std::uint32_t w = 0;
     std::uint32_t observe_r = 0;
+    bool trace = false;
     static constexpr std::string_view op = "del";
     static constexpr auto fields() {
-        return std::tuple{bin("key", &DelRequest::key), field("mode", &DelRequest::mode),
-                          bin("context", &DelRequest::context), field("w", &DelRequest::w),
-                          field("observe_r", &DelRequest::observe_r)};
+        return std::tuple{bin("key", &DelRequest::key),
+                          field("mode", &DelRequest::mode),
+                          bin("context", &DelRequest::context),
+                          field("w", &DelRequest::w),
+                          field("observe_r", &DelRequest::observe_r),
+                          field("trace", &DelRequest::trace)};
     }
 };
 struct DelReply {
     Bytes context;
     bool existed = false;
+    std::vector<TraceStep> trace;
     static constexpr auto fields() {
-        return std::tuple{bin("context", &DelReply::context), field("existed", &DelReply::existed)};
+        return std::tuple{bin("context", &DelReply::context), field("existed", &DelReply::existed),
+                          field("trace", &DelReply::trace)};
+    }
+};
+
+/// What this one node holds of a key, for its own account and for others. Nobody else is asked.
+struct PeekRequest {
+    Bytes key;
+    static constexpr std::string_view op = "peek";
+    static constexpr auto fields() { return std::tuple{bin("key", &PeekRequest::key)}; }
+};
+struct PeekCopy {
+    Bytes hint_for;        ///< the owner that it is kept for; empty: the node's own copy
+    bool damaged = false;  ///< stored, but unreadable
+    std::vector<VersionReply> versions;
+    std::uint64_t clock_entries = 0;
+    Bytes digest;  ///< 16 octets: equal states, and only they, have equal digests
+    static constexpr auto fields() {
+        return std::tuple{
+            bin("hint_for", &PeekCopy::hint_for), field("damaged", &PeekCopy::damaged),
+            field("versions", &PeekCopy::versions),
+            field("clock_entries", &PeekCopy::clock_entries), bin("digest", &PeekCopy::digest)};
+    }
+};
+struct PeekReply {
+    bool owner = false;       ///< the node stands in the key's preference list
+    bool rebuilding = false;  ///< its copy of the partition is not complete
+    std::vector<PeekCopy> copies;
+    static constexpr auto fields() {
+        return std::tuple{field("owner", &PeekReply::owner),
+                          field("rebuilding", &PeekReply::rebuilding),
+                          field("copies", &PeekReply::copies)};
+    }
+};
+
+/// A page of the keys that this one node holds of a partition it owns, in order of position.
+struct KeysRequest {
+    std::uint16_t partition = 0;
+    Bytes first;              ///< the row to begin at; empty: the partition's first
+    Bytes prefix;             ///< only keys that begin so
+    std::uint32_t limit = 0;  ///< rows at most; 0: as many as the daemon gives
+    static constexpr std::string_view op = "keys";
+    static constexpr auto fields() {
+        return std::tuple{field("partition", &KeysRequest::partition),
+                          bin("first", &KeysRequest::first), bin("prefix", &KeysRequest::prefix),
+                          field("limit", &KeysRequest::limit)};
+    }
+};
+struct KeyRow {
+    Bytes row;                 ///< 8 octets of position, then the key
+    Bytes digest;              ///< 16 octets, as in PeekCopy; empty: the record is damaged
+    std::uint32_t values = 0;  ///< differing live values; 0: deleted
+    bool tombstone = false;    ///< a delete is among its versions
+    static constexpr auto fields() {
+        return std::tuple{bin("row", &KeyRow::row), bin("digest", &KeyRow::digest),
+                          field("values", &KeyRow::values), field("tombstone", &KeyRow::tombstone)};
+    }
+};
+struct KeysReply {
+    std::vector<KeyRow> rows;  ///< sorted by row
+    Bytes next;                ///< where the next page begins; empty: there is none
+    static constexpr auto fields() {
+        return std::tuple{field("rows", &KeysReply::rows), bin("next", &KeysReply::next)};
     }
 };
 
@@ -289,9 +374,10 @@ struct ErrorReply {
 
 using ClientRequest =
     std::variant<HelloRequest, GetRequest, PutRequest, DelRequest, RingRequest, StatsRequest,
-                 StatusRequest, StageRequest, PlanRequest, CommitRequest>;
-using ClientReply = std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply,
-                                 StatsReply, StatusReply, StageReply, PlanReply, CommitReply>;
+                 StatusRequest, StageRequest, PlanRequest, CommitRequest, PeekRequest, KeysRequest>;
+using ClientReply =
+    std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply, StatsReply,
+                 StatusReply, StageReply, PlanReply, CommitReply, PeekReply, KeysReply>;
 
 // --------------------------------------------------------------------------- what peers tell peers
 

@@ -305,12 +305,16 @@ void decode_history(Reader& reader, std::map<NodeId, std::vector<MemberOp>>& his
 
 void decode_settings(Reader& reader, ClusterSettings& settings) {
     if (reader.failed()) return;
-    expect_array(reader, 5);
+    const std::size_t elements = reader.array();
+    if (!reader.failed() && elements != 5 && elements != 6) reader.fail("expected 5 or 6 elements");
     settings.name = reader.str();
     settings.copies = small_number(reader);
     settings.partitions = small_number(reader);
     settings.read_quorum = small_number(reader);
     settings.write_quorum = small_number(reader);
+    if (elements == 6) settings.last_write_wins = reader.boolean();
+    if (!reader.failed() && elements == 6 && !settings.last_write_wins)
+        reader.fail("a default that is written");
     if (reader.failed()) reader.within("settings");
 }
 
@@ -371,10 +375,11 @@ Bytes encode(const Context& context) {
     out.reserve(64 + context.seen.size() * 48);
     out += context_version;
     Writer writer(out);
-    writer.array(3);
+    writer.array(context.fastest.is_none() ? 3 : 4);
     writer.bin(context.cluster.bytes());
     writer.bin(context.key.bytes());
     encode_clock(writer, context.seen);
+    if (!context.fastest.is_none()) writer.bin(context.fastest.bytes());
     append_big_endian(out, checksum(out));
     return out;
 }
@@ -388,12 +393,16 @@ Result<Context> decode_context(BytesView token, const ClusterId& cluster, const 
 
     Reader reader(checked.substr(1));
     Context context;
-    expect_array(reader, 3);
+    const std::size_t elements = reader.array();
+    if (!reader.failed() && elements != 3 && elements != 4) reader.fail("expected 3 or 4 elements");
     context.cluster = id_from<ClusterId>(reader);
     const BytesView position = fixed_bin(reader, 16);
     if (!reader.failed())
         context.key = {big_endian(position.substr(0, 8)), big_endian(position.substr(8))};
     context.seen = decode_clock(reader);
+    if (elements == 4) context.fastest = id_from<NodeId>(reader);
+    if (!reader.failed() && elements == 4 && context.fastest.is_none())
+        reader.fail("a fastest node that is none");
     if (auto finished = finish(reader, "context"); !finished)
         return fail(Code::bad_context, std::move(finished.error().message));
     if (context.cluster != cluster)
@@ -459,12 +468,13 @@ Bytes encode(const RingState& state) {
     writer.array(5);
     writer.number(format);
     writer.bin(state.cluster.bytes());
-    writer.array(5);
+    writer.array(state.settings.last_write_wins ? 6 : 5);
     writer.str(state.settings.name);
     writer.number(state.settings.copies);
     writer.number(state.settings.partitions);
     writer.number(state.settings.read_quorum);
     writer.number(state.settings.write_quorum);
+    if (state.settings.last_write_wins) writer.boolean(true);
     encode_history(writer, state.history);
     writer.array(state.epochs.size());
     for (const Epoch& epoch : state.epochs) writer.bin(encode(epoch));

@@ -5,11 +5,20 @@
 
 #include "daemon/node/coordination/get.h"
 #include "daemon/node/coordination/put.h"
+#include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
 namespace {
 
 constexpr Duration longest_timeout = std::chrono::minutes(5);
+
+/// The owner that answered first when the context was read (paper section 5); none when the token
+/// names none, or is no token: its coordinator refuses it then.
+NodeId preferred(const Desk& desk, BytesView token, BytesView key) {
+    if (token.empty()) return {};
+    const auto context = wire::decode_context(token, desk.cluster, position_of(key));
+    return context ? context->fastest : NodeId{};
+}
 
 }  // namespace
 
@@ -74,8 +83,10 @@ void Coordinator::write(const Origin& origin, WriteRequest request, Duration tim
     NodeId stands_for;
     if (!desk.routes.is_owner(desk.self(), partition)) {
         const auto owners = desk.routes.owners(partition);
-        const auto owner = std::ranges::find_if(
-            owners, [&](const NodeId& node) { return service_.liveness.healthy(node); });
+        const auto is_healthy = [&](const NodeId& node) { return service_.liveness.healthy(node); };
+        auto owner = std::ranges::find(owners, preferred(desk, request.context, request.key));
+        if (owner == owners.end() || !is_healthy(*owner))
+            owner = std::ranges::find_if(owners, is_healthy);
         if (owner != owners.end() && !origin.forwarder.is_none())
             return service_.answer(
                 origin, Error{Code::busy, "the ring that forwarded it differs; try again"});

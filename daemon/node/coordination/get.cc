@@ -3,21 +3,25 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/node/local/inspect.h"
 #include "libdynamo/version/context.h"
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
 
-wire::GetReply to_reply(const Object& object, const ClusterId& cluster, BytesView key) {
+namespace {
+
+/// Where the last write wins, readers are shown that one; its context covers the others as well.
+wire::GetReply to_reply(const Desk& desk, const Object& object, const Context& context) {
     wire::GetReply reply;
-    for (const Sibling& sibling : object.siblings)
-        reply.versions.push_back({sibling.value, sibling.tombstone, sibling.wall_ms,
-                                  Bytes(sibling.dot.actor.node.bytes()),
-                                  std::to_string(sibling.dot.actor.birth), sibling.dot.counter});
-    reply.context = wire::encode(Context{cluster, position_of(key), object.clock});
+    const Sibling* last = desk.settings.last_write_wins ? newest(object) : nullptr;
+    reply.versions = last ? versions_of({object.clock, {*last}}) : versions_of(object);
+    reply.context = wire::encode(context);
     reply.clock_entries = object.clock.size();
     return reply;
 }
+
+}  // namespace
 
 Get::Get(Service& service, std::uint64_t id, Origin origin, wire::GetRequest request,
          Instant deadline)
@@ -26,14 +30,15 @@ Get::Get(Service& service, std::uint64_t id, Origin origin, wire::GetRequest req
       origin_(origin),
       request_(std::move(request)),
       started_(service.desk.now.instant),
-      deadline_(deadline) {}
+      deadline_(deadline),
+      trace_(service.desk, request_.trace) {}
 
 void Get::start() {
     const Desk& desk = service_.desk;
     const auto owners = desk.routes.owners(desk.routes.partition_of(position_of(request_.key)));
     const auto needed = service_.quorum(request_.r, desk.settings.read_quorum, owners.size(), "R");
     if (!needed) return give_up(needed.error());
-    round_.emplace(service_, id_, request_.key, *needed);
+    round_.emplace(service_, trace_, ReadRound::Question{id_, request_.key, *needed});
     if (const auto asked = round_->start(); !asked) return give_up(asked.error());
     advance();
 }
@@ -85,9 +90,14 @@ void Get::advance() {
 void Get::reply() {
     replied_ = true;
     Desk& desk = service_.desk;
-    wire::GetReply answer = to_reply(round_->merged(), desk.cluster, request_.key);
+    const Object& merged = round_->merged();
+    wire::GetReply answer =
+        to_reply(desk, merged,
+                 {desk.cluster, position_of(request_.key), merged.clock, round_->first_owner()});
+    answer.trace = trace_.take();
     desk.counters.add("get.count");
-    if (live_values(round_->merged()).size() > 1) desk.counters.add("get.siblings");
+    if (answer.versions.size() > 1 && values_shown(desk, merged) > 1)
+        desk.counters.add("get.siblings");
     desk.counters.get_latency.record(
         static_cast<std::uint64_t>((desk.now.instant - started_).count()));
     service_.answer(origin_, std::move(answer));

@@ -37,13 +37,10 @@ class Get final : public Operation {
     wire::GetRequest request_;
     Instant started_;
     Instant deadline_;
+    Trace trace_;
     std::optional<ReadRound> round_;
     bool replied_ = false;
     bool finished_ = false;
 };
-
-/// The versions and the context that a client is given for an object.
-[[nodiscard]] wire::GetReply to_reply(const Object& object, const ClusterId& cluster,
-                                      BytesView key);
 
 }  // namespace dynamo

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/node/local/inspect.h"
 #include "libdynamo/version/context.h"
 #include "libdynamo/wire/state_codec.h"
 
@@ -16,7 +17,8 @@ WriteIntent::WriteIntent(wire::PutRequest request)
       w(request.w),
       observe_r(request.observe_r),
       overwrite(request.overwrite),
-      if_absent(request.if_absent) {}
+      if_absent(request.if_absent),
+      trace(request.trace) {}
 
 WriteIntent::WriteIntent(wire::DelRequest request)
     : key(std::move(request.key)),
@@ -25,7 +27,8 @@ WriteIntent::WriteIntent(wire::DelRequest request)
       context(std::move(request.context)),
       w(request.w),
       observe_r(request.observe_r),
-      overwrite(true) {}
+      overwrite(true),
+      trace(request.trace) {}
 
 Put::Put(Service& service, std::uint64_t id, Origin origin, WriteIntent intent, NodeId stands_for,
          Instant deadline)
@@ -36,7 +39,8 @@ Put::Put(Service& service, std::uint64_t id, Origin origin, WriteIntent intent, 
       stands_for_(stands_for),
       started_(service.desk.now.instant),
       deadline_(deadline),
-      partition_(service.desk.routes.partition_of(position_of(intent_.key))) {}
+      partition_(service.desk.routes.partition_of(position_of(intent_.key))),
+      trace_(service.desk, intent_.trace) {}
 
 void Put::start() {
     const Desk& desk = service_.desk;
@@ -80,7 +84,7 @@ Result<void> Put::observe() {
     const auto r = service_.quorum(intent_.observe_r, desk.settings.read_quorum,
                                    desk.routes.owners(partition_).size(), "R of the observation");
     if (!r) return std::unexpected(r.error());
-    round_.emplace(service_, id_, intent_.key, *r);
+    round_.emplace(service_, trace_, ReadRound::Question{id_, intent_.key, *r});
     if (auto asked = round_->start(); !asked) return asked;
     advance_observing();
     return {};
@@ -96,7 +100,7 @@ void Put::advance_observing() {
 }
 
 void Put::decide(const Object& seen) {
-    const std::size_t values = live_values(seen).size();
+    const std::size_t values = values_shown(service_.desk, seen);
     existed_ = values > 0;
     if (intent_.if_absent && existed_)
         return give_up({Code::exists, "the key has a value already; nothing was written"});
@@ -107,8 +111,10 @@ void Put::decide(const Object& seen) {
                             "with a context, or overwrite them all"});
     if (intent_.tombstone && !existed_) {
         replied_ = finished_ = true;
-        const Context context{service_.desk.cluster, position_of(intent_.key), seen.clock};
-        return service_.answer(origin_, wire::DelReply{wire::encode(context), false});
+        const Context context{service_.desk.cluster, position_of(intent_.key), seen.clock,
+                              round_->first_owner()};
+        return service_.answer(origin_,
+                               wire::DelReply{wire::encode(context), false, trace_.take()});
     }
     write(seen.clock);
 }
@@ -128,9 +134,12 @@ void Put::write(const Clock& context) {
     const Slot slot = Slot::of(desk.routes, intent_.key, stands_for_);
     if (intent_.mode != PutMode::observe)
         if (const auto held = service_.objects.read(slot))
-            existed_ = !live_values(held->object).empty();
-    auto stored = service_.objects.write(
-        slot, context, {{}, intent_.tombstone, desk.now.wall_ms, std::move(intent_.value)}, dot_);
+            existed_ = values_shown(desk, held->object) > 0;
+    Sibling sibling{{}, intent_.tombstone, desk.now.wall_ms, std::move(intent_.value)};
+    const Sibling* seen_last =
+        desk.settings.last_write_wins && round_ ? newest(round_->merged()) : nullptr;
+    if (seen_last) sibling.wall_ms = std::max(sibling.wall_ms, seen_last->wall_ms + 1);
+    auto stored = service_.objects.write(slot, context, std::move(sibling), dot_);
     if (!stored) return give_up(stored.error());
     object_ = std::move(*stored);
     encoded_ = wire::encode(object_);
@@ -138,18 +147,21 @@ void Put::write(const Clock& context) {
     // What the writer may claim to have seen: its own context and its own write. With the node's
     // whole clock it would claim siblings that it was never shown, and its next put would drop
     // them.
-    Context seen{desk.cluster, position_of(intent_.key), context};
+    Context seen{desk.cluster, position_of(intent_.key), context, {}};
+    if (stands_for_.is_none()) seen.fastest = desk.self();
     seen.seen.add(dot_);
     if (desk.breaks(Mutant::full_clock_returned)) seen.seen = object_.clock;
     context_ = wire::encode(seen);
 
     for (Team::Place& place : team_.places()) {
-        if (place.asked == desk.self())
+        if (place.asked == desk.self()) {
+            trace_.add(desk.self(), "stored");
             stored_by(place.owner);
-        else if (place.by_nobody())
+        } else if (place.by_nobody()) {
             keep_hint(place.owner);
-        else
+        } else {
             ask(place);
+        }
     }
     advance_writing();
 }
@@ -159,11 +171,13 @@ void Put::ask(Team::Place& place) {
     place.asked_at = desk.now.instant;
     ++place.asks;
     if (place.by_stand_in()) desk.counters.add("put.stand_ins");
+    trace_.add(place.asked, place.by_stand_in() ? "write asked as stand-in" : "write asked");
     const Bytes hint_for = place.by_stand_in() ? Bytes(place.owner.bytes()) : Bytes{};
     desk.send(place.asked, wire::WriteRequest{id_, hint_for, intent_.key, encoded_});
 }
 
 void Put::replace(Team::Place& place, Team::Because because) {
+    trace_.add(place.asked, because == Team::Because::silent ? "silent" : "cannot store");
     team_.replace(service_.desk, service_.liveness, place, because);
     if (place.by_nobody())
         keep_hint(place.owner);
@@ -195,6 +209,7 @@ void Put::on(const NodeId& from, const wire::ReadReply& reply) {
 void Put::on(const NodeId& from, const wire::WriteReply& reply) {
     if (phase_ != Phase::writing) return;
     if (reply.status == wire::PeerStatusCode::ok) {
+        trace_.add(from, "stored");
         stored_by(from);
     } else {
         Team::Place* place = team_.place_of(from);
@@ -282,9 +297,9 @@ void Put::reply_stored() {
         static_cast<std::uint64_t>((desk.now.instant - started_).count()));
     if (!stands_for_.is_none()) desk.counters.add("put.stand_in_coordinated");
     if (intent_.tombstone)
-        service_.answer(origin_, wire::DelReply{context_, existed_}, true);
+        service_.answer(origin_, wire::DelReply{context_, existed_, trace_.take()}, true);
     else
-        service_.answer(origin_, wire::PutReply{context_, existed_}, true);
+        service_.answer(origin_, wire::PutReply{context_, existed_, trace_.take()}, true);
 }
 
 void Put::give_up(Error error) {

@@ -31,6 +31,7 @@ struct WriteIntent {
     std::uint32_t observe_r = 0;
     bool overwrite = false;
     bool if_absent = false;
+    bool trace = false;
 
     explicit WriteIntent(wire::PutRequest request);
     explicit WriteIntent(wire::DelRequest request);
@@ -77,6 +78,7 @@ class Put final : public Operation {
     Instant deadline_;
     std::uint16_t partition_;
     Phase phase_ = Phase::observing;
+    Trace trace_;
     std::optional<ReadRound> round_;
     std::size_t write_quorum_ = 0;
     Quorum quorum_;  ///< of owners whose place has it durably

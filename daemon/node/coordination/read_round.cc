@@ -6,12 +6,13 @@
 
 namespace dynamo {
 
-ReadRound::ReadRound(Service& service, std::uint64_t id, Bytes key, std::size_t needed)
+ReadRound::ReadRound(Service& service, Trace& trace, Question question)
     : service_(service),
-      id_(id),
-      key_(std::move(key)),
+      trace_(trace),
+      id_(question.id),
+      key_(std::move(question.key)),
       partition_(service.desk.routes.partition_of(position_of(key_))),
-      quorum_(needed),
+      quorum_(question.needed),
       team_(service.desk, service.liveness, partition_) {}
 
 Result<void> ReadRound::start() {
@@ -28,6 +29,7 @@ void ReadRound::ask(Team::Place& place) {
     if (place.settled || place.by_nobody()) return;
     place.asked_at = service_.desk.now.instant;
     ++place.asks;
+    trace_.add(place.asked, place.by_stand_in() ? "read asked as stand-in" : "read asked");
     if (place.asked != service_.desk.self()) {
         service_.desk.send(place.asked, wire::ReadRequest{id_, key_});
         return;
@@ -43,6 +45,7 @@ void ReadRound::ask(Team::Place& place) {
 }
 
 void ReadRound::replace(Team::Place& place, Team::Because because) {
+    trace_.add(place.asked, because == Team::Because::silent ? "silent" : "cannot answer");
     team_.replace(service_.desk, service_.liveness, place, because);
     ask(place);
 }
@@ -66,6 +69,7 @@ void ReadRound::take(const NodeId& from, Bytes state) {
             merge(merged_, *object);
         }
     }
+    trace_.add(from, empty ? "read answered: nothing" : "read answered");
     place->settled = true;
     owner_answered_ = owner_answered_ || is_owner || !empty;
     quorum_.count(place->owner);

@@ -16,14 +16,19 @@
 #include "daemon/node/coordination/quorum.h"
 #include "daemon/node/coordination/service.h"
 #include "daemon/node/coordination/team.h"
+#include "daemon/node/coordination/trace.h"
 #include "libdynamo/version/siblings.h"
 
 namespace dynamo {
 
 class ReadRound {
   public:
-    /// `id` is the operation's; `needed` is R.
-    ReadRound(Service& service, std::uint64_t id, Bytes key, std::size_t needed);
+    struct Question {
+        std::uint64_t id = 0;  ///< the operation's
+        Bytes key;
+        std::size_t needed = 0;  ///< R
+    };
+    ReadRound(Service& service, Trace& trace, Question question);
 
     /// Asks; the node's own state is read at once. too_few_nodes when R cannot be had.
     [[nodiscard]] Result<void> start();
@@ -41,6 +46,10 @@ class ReadRound {
 
     /// The join of all answers so far.
     [[nodiscard]] const Object& merged() const { return merged_; }
+    /// The owner whose answer came first; none while only stand-ins have answered.
+    [[nodiscard]] NodeId first_owner() const {
+        return answers_.empty() ? NodeId{} : answers_.front().first;
+    }
     /// Whether what this node answered itself is still what it holds: a commit that failed may have
     /// undone it.
     [[nodiscard]] bool own_answer_stands() const;
@@ -53,6 +62,7 @@ class ReadRound {
     void replace(Team::Place& place, Team::Because because);
 
     Service& service_;
+    Trace& trace_;
     std::uint64_t id_;
     Bytes key_;
     std::uint16_t partition_;

@@ -131,7 +131,15 @@ Result<Object> Objects::write(const Slot& slot, const Clock& context, Sibling si
     sibling.dot = dot = {actor, record.object.clock.top(actor) + 1};
 
     Object after = record.object;
-    add_version(after, context, std::move(sibling));
+    if (desk_.settings.last_write_wins) {
+        Clock all = context;
+        all.join(after.clock);
+        if (const Sibling* held = newest(after))
+            sibling.wall_ms = std::max(sibling.wall_ms, held->wall_ms + 1);
+        add_version(after, all, std::move(sibling));
+    } else {
+        add_version(after, context, std::move(sibling));
+    }
     if (desk_.breaks(Mutant::context_drops_all))
         std::erase_if(after.siblings, [&](const Sibling& other) { return other.dot != dot; });
     if (grows_past_limits(record.object, after, desk_.options))

@@ -50,8 +50,9 @@ class Objects {
     [[nodiscard]] Result<bool> merge_in(const Slot& slot, const Object& object);
 
     /// Mints a dot for `sibling`, supersedes what `context` covers, stores, and returns the object
-    /// as stored; its newest dot is put into `dot`. object_full when it would pass the limits of
-    /// options and grows.
+    /// as stored; its newest dot is put into `dot`. Where the last write wins it supersedes all
+    /// that is stored here, and is never older than that. object_full when it would pass the limits
+    /// of options and grows.
     [[nodiscard]] Result<Object> write(const Slot& slot, const Clock& context, Sibling sibling,
                                        Dot& dot);
 

@@ -49,6 +49,17 @@ struct StagedChange {
     std::string note;
 };
 
+/// One committed ring of the past, and what made it differ from the one before.
+struct RingEpoch {
+    std::uint64_t number = 0;           ///< 1 is the founding
+    std::string digest;                 ///< hexadecimal
+    std::int64_t wall_ms = 0;           ///< when it was committed, by the clock of `proposer`
+    std::string proposer;               ///< who committed it: a node's name, or 8 digits of its id
+    unsigned members = 0;               ///< then
+    unsigned moves = 0;                 ///< (partition, node) copies that were new
+    std::vector<StagedChange> changes;  ///< that it made, oldest first
+};
+
 /// The ring as one node knows it.
 struct RingView {
     std::string cluster;
@@ -63,6 +74,7 @@ struct RingView {
     /// Per partition: indexes into `nodes`, most preferred first; shorter than N on a small ring.
     std::vector<std::vector<unsigned>> owners;
     std::vector<StagedChange> staged;
+    std::vector<RingEpoch> history;  ///< every committed ring, oldest first; the last is this one
 
     /// The partition of a key, and the node indexes that would stand in beyond its owners.
     [[nodiscard]] unsigned partition_of(std::string_view key) const;
@@ -89,6 +101,20 @@ struct NodeStatus {
     std::string durability;
     bool writes_refused = false;
     std::vector<PeerView> peers;
+};
+
+/// What one node holds of one key: its own copy, and what it keeps for owners (hints).
+struct HeldCopy {
+    std::string hint_for;  ///< the owner's name, or 8 digits of its id; empty: its own copy
+    bool damaged = false;  ///< stored, but unreadable
+    std::vector<Version> versions;
+    std::uint64_t clock_entries = 0;
+    std::string digest;  ///< 32 hexadecimal digits; equal states, and only they, have equal ones
+};
+struct Held {
+    bool owner = false;       ///< the node stands in the key's preference list
+    bool rebuilding = false;  ///< its copy of the partition is not complete
+    std::vector<HeldCopy> copies;
 };
 
 struct Plan {
@@ -123,6 +149,9 @@ class Admin {
     [[nodiscard]] Result<NodeStatus> status_at(const std::string& address);
     /// Dotted names, sorted.
     [[nodiscard]] Result<std::map<std::string, double>> stats_at(const std::string& address);
+
+    /// What exactly this node holds of a key; it asks nobody else.
+    [[nodiscard]] Result<Held> peek_at(const std::string& address, std::string_view key);
 
     /// What a join may override of what the node says of itself.
     struct JoinOptions {

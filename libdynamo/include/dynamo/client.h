@@ -7,7 +7,8 @@
 //
 // Connections are made once and kept. With Routing::coordinator (the default) the client keeps a
 // copy of the ring, refreshed every 10 s or when a reply shows a newer one, and asks a node of the
-// key's preference list directly (paper section 6.4); otherwise any node, which forwards.
+// key's preference list directly (paper section 6.4): a write with a context the one that answered
+// the read first (section 5), others in turn. With Routing::any, any node, which forwards.
 //
 // A request is sent again, to another node, only while it is certain that nothing was applied
 // (connection refused, `busy`, `not_joined`, `too_few_nodes`), and for reads after silence. An
@@ -22,6 +23,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,7 +49,8 @@ struct ClientOptions {
 };
 
 struct GetOptions {
-    unsigned r = 0;  ///< 0: the cluster's R
+    unsigned r = 0;      ///< 0: the cluster's R
+    bool trace = false;  ///< ask the coordinator who was asked and who answered when
 };
 struct PutOptions {
     PutMode mode = PutMode::observe;
@@ -56,12 +59,21 @@ struct PutOptions {
     unsigned observe_r = 0;     ///< clocks to gather when observing; 0: the cluster's R
     bool overwrite = false;     ///< observing: supersede differing siblings too
     bool if_absent = false;     ///< observing: `exists` when there is a value (best effort)
+    bool trace = false;
 };
 struct DelOptions {
     PutMode mode = PutMode::observe;
     ContextToken context = {};
     unsigned w = 0;
     unsigned observe_r = 0;
+    bool trace = false;
+};
+/// What to list. A listing goes through the partitions in order, and through each by position.
+struct KeyQuery {
+    std::string prefix;                 ///< only keys that begin so
+    std::optional<unsigned> partition;  ///< only this one
+    std::string cursor;                 ///< of the page before; empty: from the beginning
+    unsigned limit = 1000;              ///< keys of a page, at most 1000
 };
 
 class Client {
@@ -77,6 +89,13 @@ class Client {
     [[nodiscard]] Result<Stored> put(std::string_view key, std::string_view value,
                                      const PutOptions& options = {});
     [[nodiscard]] Result<Stored> del(std::string_view key, const DelOptions& options = {});
+
+    /// A page of the keys that are stored, deleted ones with `values` 0 among them. Each partition
+    /// is read from all its owners that answer, at least N-W+1, so that every write that W of them
+    /// took is seen; a key on which they differ is read with R. A page may be empty and yet not the
+    /// last. A key that is written meanwhile may or may not be there; one that only a stand-in
+    /// holds shows when its hint has come home. bad_request for a cursor that is none.
+    [[nodiscard]] Result<KeyPage> keys(const KeyQuery& query);
 
     // Many in flight. `done` is called once for each, from poll() or run(), and may submit more.
     void get_async(std::string key, const GetOptions& options,

@@ -38,12 +38,20 @@ struct Version {
     std::uint64_t counter = 0;  ///< of its dot: (node, counter) is how people see it
 };
 
+/// One step of a traced request: who was asked what, and who answered when, up to the reply.
+struct TraceStep {
+    std::chrono::microseconds at{0};  ///< since the coordinator took the request
+    std::string node;                 ///< its name, or 8 digits of its id
+    std::string what;                 ///< "coordinates", "read asked", "stored": dynamo-wire(7)
+};
+
 /// The answer to a get.
 struct Got {
     std::vector<Version> versions;  ///< all siblings; empty when never written
     ContextToken context;           ///< covers all of them; given for an absent key as well
     std::uint64_t clock_entries = 0;
-    std::string node;  ///< the address that answered
+    std::string node;              ///< the address that answered
+    std::vector<TraceStep> trace;  ///< when it was asked for
 
     /// The differing live values, tombstones left out: none = absent, one = the value, more = a
     /// conflict. Points into `versions`.
@@ -56,6 +64,21 @@ struct Stored {
     bool existed = false;  ///< the coordinator saw a live value before it. A delete that observed
                            ///< and saw none wrote nothing.
     std::string node;      ///< the address that answered
+    std::vector<TraceStep> trace;  ///< when it was asked for
+};
+
+/// One key of a listing.
+struct KeyInfo {
+    std::string key;
+    unsigned values = 0;     ///< differing live values: 0 deleted, 1 usual, more a conflict
+    bool tombstone = false;  ///< a delete is among its versions
+    unsigned partition = 0;
+};
+
+/// A part of a listing.
+struct KeyPage {
+    std::vector<KeyInfo> keys;
+    std::string cursor;  ///< where the next page begins; empty: there is none
 };
 
 /// The three ways to put (dynamo(7)). The numbers are the wire's.

@@ -19,16 +19,18 @@ Member member(std::uint8_t octet, std::string name) {
 
 // -------------------------------------------------------------------- one of each client's message
 
-GetRequest get_request() { return {"cart:7", 2}; }
+GetRequest get_request() { return {"cart:7", 2, true}; }
 PutRequest put_request() {
-    return {"cart:7", "milk\0bread"s, PutMode::context, encode(sample_context()), 2, 1, true, true};
+    return {"cart:7", "milk\0bread"s, PutMode::context, encode(sample_context()), 2, 1, true, true,
+            true};
 }
 ErrorReply error_reply() { return {20, "quorum_not_met", "1 of 2 answered", true, "maybe", "n2"}; }
 GetReply get_reply() {
     return {{{"milk", false, 1700000000000, id_octets, "18446744073709551615", 7},
              {"", true, -1, Bytes(16, '\x22'), "1", 300}},
             encode(sample_context()),
-            3};
+            3,
+            {{0, id_octets, "coordinates"}, {412, Bytes(16, '\x22'), "read answered"}}};
 }
 HelloReply hello_reply() {
     HelloReply hello;
@@ -60,12 +62,14 @@ std::vector<ClientRequest> client_requests() {
             StatusRequest{},
             StageRequest{1, id_octets, "n2", "b", 50, "n2:7100", "n2:7101", "more room"},
             PlanRequest{},
-            CommitRequest{"p-91c2d07a"}};
+            CommitRequest{"p-91c2d07a"},
+            PeekRequest{"cart:7"},
+            KeysRequest{17, "row-1", "cart:", 100}};
 }
 std::vector<ClientReply> client_replies() {
     return {hello_reply(),
             get_reply(),
-            PutReply{encode(sample_context()), true},
+            PutReply{encode(sample_context()), true, get_reply().trace},
             DelReply{encode(sample_context()), false},
             RingReply{encode(sample_ring())},
             StatsReply{{{"hints.held", 3}, {"put.latency.p99", 412.5}}},
@@ -80,7 +84,12 @@ std::vector<ClientReply> client_replies() {
                         {{Bytes(16, '\x22'), true, 1500, 5}, {Bytes(16, '\x33'), false, -1, 0}}},
             StageReply{1},
             PlanReply{"p-91c2d07a", encode(sample_ring().head())},
-            CommitReply{2}};
+            CommitReply{2},
+            PeekReply{true,
+                      false,
+                      {{"", false, get_reply().versions, 3, Bytes(16, '\x55')},
+                       {Bytes(16, '\x22'), true, {}, 0, {}}}},
+            KeysReply{{{"row-1", Bytes(16, '\x55'), 2, true}, {"row-2", "", 0, false}}, "row-3"}};
 }
 
 std::vector<PeerMessage> peer_messages() {
@@ -251,12 +260,14 @@ Object sample_object() {
     return object;
 }
 
-Context sample_context() { return {sample_cluster(), sample_position(), sample_object().clock}; }
+Context sample_context() {
+    return {sample_cluster(), sample_position(), sample_object().clock, node(0x22)};
+}
 
 RingState sample_ring() {
     RingState state;
     state.cluster = sample_cluster();
-    state.settings = {"dynamo", 2, 4, 1, 2};
+    state.settings = {"dynamo", 2, 4, 1, 2, true};
     state.history[node(0x11)] = {
         {node(0x11), 1, {1700000001000, 2}, MemberOp::Kind::add, member(0x22, "n2"), "more room"},
         {node(0x11), 2, {1700000003000, 0}, MemberOp::Kind::remove, member(0x22, "n2"), ""}};

@@ -186,7 +186,8 @@ TEST(object_codec, an_object_never_written_has_bytes_too) {
 // ---------------------------------------------------------------------------------------- contexts
 
 RC_GTEST_PROP(context_codec, what_is_written_is_read, ()) {
-    const Context context{sample_cluster(), position_of(*rc::gen::arbitrary<Bytes>()), any_clock()};
+    const Context context{sample_cluster(), position_of(*rc::gen::arbitrary<Bytes>()), any_clock(),
+                          *rc::gen::element(NodeId{}, node(0x22))};
     const auto decoded = decode_context(encode(context), context.cluster, context.key);
     RC_ASSERT(decoded.has_value());
     RC_ASSERT(*decoded == context);
