@@ -12,6 +12,10 @@ test_packages=(
     clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
     python3 python3-zmq python3-msgpack mandoc bash-completion zsh fish jq procps
 )
+# Debian's Node leaves npm to a package of its own; where another Node brings npm along, the two
+# exclude each other.
+command -v node >/dev/null || test_packages+=(nodejs)
+command -v npm >/dev/null || test_packages+=(npm)
 
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }
