@@ -24,8 +24,8 @@ std::uint64_t number_of(const std::string& text) {
 
 /// An observing put without `overwrite` answers `conflict` rather than supersede several values.
 void check_observed(World& world, const LogEntry& entry, std::size_t own, WriteSet token) {
-    if (entry.operation.mode != PutMode::observe || entry.operation.overwrite ||
-        entry.operation.kind != Operation::Kind::put)
+    if (world.setup.last_write_wins || entry.operation.mode != PutMode::observe ||
+        entry.operation.overwrite || entry.operation.kind != Operation::Kind::put)
         return;
     const Bytes& key = entry.operation.key;
     token.remove(own);
@@ -52,7 +52,7 @@ void check_context(World& world, const LogEntry& entry, std::size_t own, const W
                                ", which the context in its answer does not cover");
     }
     WriteSet allowed;
-    if (entry.operation.mode == PutMode::observe) {
+    if (entry.operation.mode == PutMode::observe || world.setup.last_write_wins) {
         // Whatever stood beside it when it was minted was not superseded, so is not covered.
         allowed = token;
         allowed.remove(write.beside);
@@ -119,8 +119,17 @@ void check_got(World& world, const Cluster& cluster, LogEntry& entry, const wire
         shown.add(*number);
     }
     entry.shown = shown;
-    const WriteSet right = world.ledger.closure(key, shown);
     const WriteSet token = token_set(world, cluster, key, reply.context);
+    entry.told_of = token;
+    if (world.setup.last_write_wins) {
+        const WriteSet winner = world.ledger.youngest(key, world.ledger.maximal(key, token));
+        if (shown.members() != winner.members())
+            world.verdict.fail(rule::exact, key,
+                               about(entry) + "it shows " + world.ledger.show(key, shown) +
+                                   ", and the last write is " + world.ledger.show(key, winner));
+        return;
+    }
+    const WriteSet right = world.ledger.closure(key, shown);
     WriteSet hidden = token;
     hidden.remove(right);
     WriteSet missing = right;
@@ -155,6 +164,7 @@ void check_stored(World& world, const Cluster& cluster, LogEntry& entry, const B
     world.ledger.writes(key)[own].acknowledged = true;
     entry.shown = {};
     entry.shown.add(own);
+    entry.told_of = covered;
     check_context(world, entry, own, covered);
     check_observed(world, entry, own, covered);
     check_copies(world, entry, own);

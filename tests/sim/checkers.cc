@@ -130,8 +130,10 @@ void check_one_ring(Scene& scene) {
 
 void check_final_gets(Scene& scene, const Bytes& key, const Object& final) {
     std::set<std::pair<Bytes, std::uint64_t>> right;
+    const Sibling* last = scene.world.setup.last_write_wins ? newest(final) : nullptr;
     for (const Sibling& sibling : final.siblings)
-        right.emplace(std::to_string(sibling.dot.actor.birth), sibling.dot.counter);
+        if (!last || &sibling == last)
+            right.emplace(std::to_string(sibling.dot.actor.birth), sibling.dot.counter);
     // With a node gone for good there may be too few for R; one that lives must still answer.
     const std::uint32_t r = scene.alive.size() < scene.cluster.size() ? 1 : 0;
     for (const unsigned node : scene.alive) {

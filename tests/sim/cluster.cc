@@ -50,6 +50,7 @@ NodeOptions Cluster::options_of(unsigned index) const {
     if (index > 0) options.seeds = {peer_address(0)};
     options.founding.name = "sim";
     options.founding.copies = static_cast<std::uint16_t>(world_.setup.copies);
+    options.founding.last_write_wins = world_.setup.last_write_wins;
     options.founding.partitions = static_cast<std::uint16_t>(world_.setup.partitions);
     options.founding.read_quorum = static_cast<std::uint16_t>(world_.setup.r);
     options.founding.write_quorum = static_cast<std::uint16_t>(world_.setup.w);

@@ -79,6 +79,17 @@ WriteSet Ledger::covered(const Bytes& key, const Clock& clock) {
     return set;
 }
 
+WriteSet Ledger::youngest(const Bytes& key, const WriteSet& set) const {
+    const auto& all = writes(key);
+    const auto members = set.members();
+    const auto at = std::ranges::max_element(members, {}, [&](std::size_t number) {
+        return std::pair(all[number].wall_ms, all[number].dot);
+    });
+    WriteSet one;
+    if (at != members.end()) one.add(*at);
+    return one;
+}
+
 Seen Ledger::read(const Bytes& key, const Object& object) {
     Seen seen;
     for (const Sibling& sibling : object.siblings) {
@@ -104,7 +115,7 @@ void Ledger::mint(unsigned node, const Bytes& key, const Sibling& sibling, Write
     Key& entry = keys_[key];
     const std::size_t number = entry.writes.size();
     Write write{sibling.dot, sibling.tombstone, sibling.value, {}, std::move(beside), 0, node,
-                false};
+                false,       sibling.wall_ms};
     const auto intent = intents_.find(sibling.value);
     const bool known = intent != intents_.end() && intent->second.key == key;
     if (!sibling.tombstone && !known)

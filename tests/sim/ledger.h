@@ -42,6 +42,7 @@ struct Write {
     std::uint64_t held = 0;  ///< nodes that ever committed a state that covers it, as bits
     unsigned minted_by = 0;  ///< a node
     bool acknowledged = false;
+    WallMs wall_ms = 0;
 };
 
 /// A state of a key, as the ledger reads it.
@@ -78,6 +79,8 @@ class Ledger {
     [[nodiscard]] WriteSet closure(const Bytes& key, WriteSet set) const;
     /// Its members that no other member supersedes.
     [[nodiscard]] WriteSet maximal(const Bytes& key, const WriteSet& set) const;
+    /// The youngest of the set by wall clock, then by dot; the empty set of the empty set.
+    [[nodiscard]] WriteSet youngest(const Bytes& key, const WriteSet& set) const;
 
     /// "{v17@n2/81:3 delete@n1/4711:1}": value, coordinator, birth and counter, for messages.
     [[nodiscard]] std::string show(const Bytes& key, const WriteSet& set) const;

@@ -82,6 +82,8 @@ std::string Story::cluster(const Words& words) {
             setup_.partitions = number_in(*q);
         else if (const auto s = setting(word, "seed"))
             setup_.seed = number_in(*s);
+        else if (word == "last-write-wins")
+            setup_.last_write_wins = true;
         else if (word == "durability=os")
             setup_.durability = Durability::os;
         else if (word != "durability=sync")

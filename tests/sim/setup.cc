@@ -75,6 +75,7 @@ Setup draw_setup(std::uint64_t seed) {
             setup.faults[static_cast<std::size_t>(fault)] = false;
     }
     setup.strikes = 3 + static_cast<unsigned>(random.below(18));
+    setup.last_write_wins = random.chance(0.08);
     return setup;
 }
 
@@ -84,6 +85,7 @@ std::string describe(const Setup& setup) {
         " R=" + std::to_string(setup.r) + " W=" + std::to_string(setup.w) +
         (setup.vary_quorums ? "(varied)" : "") + " Q=" + std::to_string(setup.partitions) +
         (setup.durability == Durability::os ? " os" : " sync") + (setup.zones ? " zones" : "") +
+        (setup.last_write_wins ? " last-write-wins" : "") +
         (setup.one_compares ? " one-compares" : "") +
         " sessions=" + std::to_string(setup.sessions) + " keys=" + std::to_string(setup.keys) +
         " operations=" + std::to_string(setup.operations) + " seconds=" +

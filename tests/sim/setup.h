@@ -63,6 +63,7 @@ struct Setup {
     unsigned least_w = 2;  ///< that any request asks for
     bool vary_quorums = false;
     bool zones = false;
+    bool last_write_wins = false;
     bool one_compares = false;  ///< only the first node begins exchanges: they must go both ways
     Durability durability = Durability::sync;
     unsigned sessions = 3;

@@ -150,8 +150,9 @@ void Workload::begin(const Operation& operation, const Bytes& value) {
         if (all[i].acknowledged) entry.required.add(i);
     wire::ClientRequest body = request_of(entry);
     if (operation.kind == Operation::Kind::put)
-        world_.ledger.expect(
-            {operation.key, entry.value, operation.mode == PutMode::observe, entry.seen});
+        world_.ledger.expect({operation.key, entry.value,
+                              operation.mode == PutMode::observe || world_.setup.last_write_wins,
+                              entry.seen});
     entry.status = Status::sent;
     ++in_flight_;
     cluster_.ask(first_session + operation.session, *node,
@@ -206,7 +207,7 @@ void Workload::check_session(const LogEntry& entry) {
     if (!setup.calm() || r + setup.least_w <= setup.copies) return;
     const Bytes& key = entry.operation.key;
     WriteSet missing = entry.required;
-    missing.remove(world_.ledger.closure(key, entry.shown));
+    missing.remove(entry.told_of);
     if (!missing.empty())
         world_.verdict.fail(rule::session, key,
                             "operation " + std::to_string(entry.operation.number) +

@@ -53,6 +53,7 @@ struct LogEntry {
     unsigned asked = 0;  ///< a node
     std::string told;    ///< the error, or what a get showed
     WriteSet shown;      ///< by a get
+    WriteSet told_of;    ///< what the context of its answer covers: shown, or superseded
 };
 
 /// The operations of a run, by its seed.

@@ -150,7 +150,9 @@ void Put::write(const Clock& context) {
     Context seen{desk.cluster, position_of(intent_.key), context, {}};
     if (stands_for_.is_none()) seen.fastest = desk.self();
     seen.seen.add(dot_);
-    if (desk.breaks(Mutant::full_clock_returned)) seen.seen = object_.clock;
+    // Where the last write wins it has superseded all of that.
+    if (desk.breaks(Mutant::full_clock_returned) || desk.settings.last_write_wins)
+        seen.seen = object_.clock;
     context_ = wire::encode(seen);
 
     for (Team::Place& place : team_.places()) {
