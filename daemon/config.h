@@ -37,8 +37,8 @@ struct Config {
     std::vector<std::string> seeds;
     ClusterSettings founding;
     bool cluster_given = false;
-    /// Which of copies, partitions, read-quorum and write-quorum were given, to be held against a
-    /// cluster that exists.
+    /// Which of copies, partitions, read-quorum, write-quorum and conflicts were given, to be held
+    /// against a cluster that exists.
     std::vector<std::string> founding_given;
 
     Durability durability = Durability::sync;

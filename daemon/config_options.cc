@@ -128,6 +128,17 @@ Result<void> set_durability(Draft& draft, const std::string& text) {
     return {};
 }
 
+Result<void> set_conflicts(Draft& draft, const std::string& text) {
+    if (text != "siblings" && text != "last-write-wins")
+        return fail(Code::bad_request,
+                    fmt::format("'{}' is no way to end a conflict: write siblings (readers are "
+                                "shown all concurrent values) or last-write-wins (by wall clock; "
+                                "the others are lost)",
+                                text));
+    draft.config.founding.last_write_wins = text == "last-write-wins";
+    return {};
+}
+
 Result<void> set_engine(Draft& draft, const std::string& text) {
     if (text != "bdb" && text != "memory")
         return fail(
@@ -290,6 +301,13 @@ std::vector<Option> make_options() {
          "less",
          set_founding<&ClusterSettings::write_quorum, 1, 64>,
          show_founding<&ClusterSettings::write_quorum>},
+        {"", "conflicts", "HOW",
+         "Founding: what becomes of concurrent writes of a key: siblings, all are kept until a "
+         "writer merges them; last-write-wins, the youngest by wall clock is; default siblings",
+         set_conflicts,
+         [](const Config& config) {
+             return toml_string(config.founding.last_write_wins ? "last-write-wins" : "siblings");
+         }},
 
         {"Limits", "max-value", "SIZE", "Largest value, up to 8MiB; default 1MiB", set_max_value,
          [](const Config& config) { return fmt::format("{}", config.limits.value_bytes); }},
@@ -420,7 +438,7 @@ Result<void> finish_founding(Draft& draft) {
         return too_many("read-quorum", founding.read_quorum);
     if (founding.write_quorum > founding.copies)
         return too_many("write-quorum", founding.write_quorum);
-    for (const auto* name : {"copies", "partitions", "read-quorum", "write-quorum"})
+    for (const auto* name : {"copies", "partitions", "read-quorum", "write-quorum", "conflicts"})
         if (draft.has(name)) draft.config.founding_given.emplace_back(name);
     return {};
 }

@@ -29,7 +29,7 @@ Result<void> compare_with_ring(const Config& config, const RingState& ring, Log&
             fmt::format("{} belongs to cluster '{}', and --cluster says '{}'; give the "
                         "other name, or another --data-dir",
                         config.data_directory.string(), settings.name, config.founding.name));
-    const auto compare = [&](std::string_view option, unsigned given, unsigned present) {
+    const auto compare = [&](std::string_view option, const auto& given, const auto& present) {
         if (std::ranges::find(config.founding_given, option) != config.founding_given.end() &&
             given != present)
             log.write(Severity::warning,
@@ -40,6 +40,8 @@ Result<void> compare_with_ring(const Config& config, const RingState& ring, Log&
     compare("partitions", config.founding.partitions, settings.partitions);
     compare("read-quorum", config.founding.read_quorum, settings.read_quorum);
     compare("write-quorum", config.founding.write_quorum, settings.write_quorum);
+    const auto how = [](bool last_wins) { return last_wins ? "last-write-wins" : "siblings"; };
+    compare("conflicts", how(config.founding.last_write_wins), how(settings.last_write_wins));
     return {};
 }
 

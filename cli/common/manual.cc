@@ -73,9 +73,12 @@ std::string rows_of(const std::vector<std::pair<std::string, std::string>>& rows
         const std::string text = wrapped(help, meaning_column);
         const std::string head = "  " + name;
         if (width_of(head) + 2 > meaning_column) {
-            out += head + "\n" + text;
+            out += head;
+            out += '\n';
+            out += text;
         } else {
-            out += padded(head, meaning_column) + text.substr(meaning_column);
+            out += padded(head, meaning_column);
+            out += text.substr(meaning_column);
         }
     }
     return out;

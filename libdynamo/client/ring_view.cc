@@ -164,6 +164,7 @@ RingView view_of(const RingState& state) {
     view.cluster_id = to_hex(state.cluster.bytes());
     view.read_quorum = state.settings.read_quorum;
     view.write_quorum = state.settings.write_quorum;
+    view.last_write_wins = state.settings.last_write_wins;
     show_epoch(state.head(), view);
     for (const auto& operation : staged(state))
         view.staged.push_back(change_of(operation, state.head()));

@@ -65,12 +65,13 @@ struct RingView {
     std::string cluster;
     std::string cluster_id;
     std::uint64_t number = 0;
-    std::string digest;           ///< of the head epoch, hexadecimal
-    unsigned copies = 0;          ///< N
-    unsigned partitions = 0;      ///< Q
-    unsigned read_quorum = 0;     ///< default R
-    unsigned write_quorum = 0;    ///< default W
-    std::vector<NodeInfo> nodes;  ///< sorted by name
+    std::string digest;            ///< of the head epoch, hexadecimal
+    unsigned copies = 0;           ///< N
+    unsigned partitions = 0;       ///< Q
+    unsigned read_quorum = 0;      ///< default R
+    unsigned write_quorum = 0;     ///< default W
+    bool last_write_wins = false;  ///< readers are shown the youngest version only
+    std::vector<NodeInfo> nodes;   ///< sorted by name
     /// Per partition: indexes into `nodes`, most preferred first; shorter than N on a small ring.
     std::vector<std::vector<unsigned>> owners;
     std::vector<StagedChange> staged;

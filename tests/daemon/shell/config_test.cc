@@ -94,6 +94,11 @@ TEST(config, localhost_is_an_address_to_listen_on) {
     EXPECT_EQ(to_string(config.advertise_peer), "127.0.0.1:7301");
 }
 
+TEST(config, conflicts_are_kept_as_siblings_unless_the_last_write_is_to_win) {
+    EXPECT_FALSE(good({}).founding.last_write_wins);
+    EXPECT_TRUE(good({"--conflicts", "last-write-wins"}).founding.last_write_wins);
+}
+
 TEST(config, quorums_shrink_with_the_copies_unless_they_are_given) {
     const auto config = good({"--copies", "1"});
     EXPECT_EQ(config.founding.read_quorum, 1);
@@ -160,6 +165,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{
             "write_quorum", {"--copies", "2", "--write-quorum", "3"}, {"--write-quorum", "only 2"}},
         BadCase{"big_value", {"--max-value", "9MiB"}, {"--max-value", "8388608"}},
+        BadCase{"conflicts", {"--conflicts", "newest"}, {"'newest'", "last-write-wins"}},
         BadCase{"port", {"--listen", "127.0.0.1:99999"}, {"--listen", "99999"}},
         BadCase{"v6_without_end", {"--listen", "[::1"}, {"--listen"}},
         BadCase{"insecure", {"--listen", "192.0.2.1"}, {"192.0.2.1:7100", "--allow-insecure"}},

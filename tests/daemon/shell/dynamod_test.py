@@ -416,6 +416,13 @@ class Protocol(DaemonTest):
             self.assertGreater(stats[name], 0, name)
         self.assertEqual(stats["clients.connections"], 1)
 
+    def test_the_last_write_wins_where_the_cluster_was_founded_so(self):
+        node = self.daemon("n1", "--conflicts", "last-write-wins", "--copies", "1").start()
+        client = self.client(node)
+        for value in (b"a", b"b", b"c"):
+            client.ask("put", key=b"k", value=value, mode=2)
+        self.assertEqual(client.value(b"k"), [b"c"])
+
     def test_a_seed_that_is_a_client_address_is_pointed_out(self):
         node = self.single()
         self.daemon("n2", "--seeds", f"127.0.0.1:{node.client_port}").start()

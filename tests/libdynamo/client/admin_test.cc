@@ -273,6 +273,35 @@ TEST(ring_view, gives_positions_as_md5) {
     EXPECT_EQ(RingView::position_of("abc"), "900150983cd24fb0d6963f7d28e17f72");
 }
 
+TEST(ring_view, tells_what_every_ring_of_the_past_changed) {
+    auto state = found(ClusterId{}, {}, member_of(1, "n1"), 1000);
+    for (const std::uint8_t number : {std::uint8_t{2}, std::uint8_t{3}}) {
+        const auto name = "n" + std::to_string(number);
+        stage(state, state.head().members[0].id, MemberOp::Kind::add, member_of(number, name),
+              "note of " + name, 2000 * number);
+        auto next = plan(state, wire::digest_of(state.head()));
+        ASSERT_TRUE(next);
+        next->proposer = state.head().members[0].id;
+        next->issued = {2000 * number + 1, 0};
+        state.epochs.push_back(*next);
+    }
+    stage(state, state.head().members[0].id, MemberOp::Kind::add, member_of(4, "n4"), "", 9000);
+    const auto view = view_of(state);
+    ASSERT_EQ(view.history.size(), 3u);
+    EXPECT_EQ(view.history[0].number, 1u);
+    ASSERT_EQ(view.history[0].changes.size(), 1u) << "the founder's own joining";
+    EXPECT_EQ(view.history[0].changes[0].node.name, "n1");
+    ASSERT_EQ(view.history[2].changes.size(), 1u) << "what is staged is no past";
+    EXPECT_EQ(view.history[2].changes[0].kind, "add");
+    EXPECT_EQ(view.history[2].changes[0].node.name, "n3");
+    EXPECT_EQ(view.history[2].changes[0].note, "note of n3");
+    EXPECT_EQ(view.history[2].members, 3u);
+    EXPECT_EQ(view.history[2].wall_ms, 6001);
+    EXPECT_EQ(view.history[2].proposer, "n1");
+    EXPECT_EQ(view.history[2].digest, view.digest);
+    EXPECT_EQ(view.history[1].moves, copies_moved(state.epochs[0], state.epochs[1]));
+}
+
 TEST(plan_view, never_claims_fewer_moves_than_it_makes) {
     for (const std::uint16_t members : std::vector<std::uint16_t>{1, 2, 3, 4, 7}) {
         auto state = ring_of(members);
