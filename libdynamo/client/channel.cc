@@ -1,5 +1,8 @@
 #include "libdynamo/client/channel.h"
 
+#include <sys/timerfd.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <map>
 #include <optional>
@@ -129,9 +132,11 @@ struct Channel::Parts {
     zmq::context_t context{1};
     std::map<EndpointIndex, Connection> connections;
     std::uint64_t serial = 0;
+    int timer = -1;  ///< for waits shorter than zmq_poll() can count; made when first needed
     /// Told at the next wait: found out outside of one.
     std::vector<Event> early;
 
+    int armed_timer(Duration wait);
     void begin(EndpointIndex endpoint, Connection& connection);
     void fail(EndpointIndex endpoint, Fate fate, std::vector<Event>& events);
     void collect(EndpointIndex endpoint, std::vector<Event>& events);
@@ -142,6 +147,14 @@ Channel::Channel() : parts_(std::make_unique<Parts>()) {}
 
 Channel::~Channel() {
     for (auto& [endpoint, connection] : parts_->connections) close_sockets(connection);
+    if (parts_->timer >= 0) ::close(parts_->timer);
+}
+
+/// Becomes readable after `wait`, which is above 0 and shorter than a second; -1 if there is none.
+int Channel::Parts::armed_timer(Duration wait) {
+    if (timer < 0) timer = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    const itimerspec once{{0, 0}, {0, std::chrono::nanoseconds(wait).count()}};
+    return timer >= 0 && ::timerfd_settime(timer, 0, &once, nullptr) == 0 ? timer : -1;
 }
 
 void Channel::connect(EndpointIndex endpoint, const std::string& address) {
@@ -205,6 +218,9 @@ void Channel::wait(Duration wait, std::vector<Event>& events) {
         polled.push_back(endpoint);
     }
     if (!parts_->early.empty()) wait = Duration{0};
+    if (wait > Duration{0} && wait < std::chrono::milliseconds(1))
+        if (const int timer = parts_->armed_timer(wait); timer >= 0)
+            items.push_back({nullptr, timer, ZMQ_POLLIN, 0});
     const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(wait);
     // A signal ends the wait early, which does no harm: the caller waits again.
     const int ready = zmq_poll(items.data(), static_cast<int>(items.size()), timeout.count());

@@ -187,7 +187,7 @@ Result<Stored> Client::del(std::string_view key, const DelOptions& options) {
 
 std::size_t Client::in_flight() const { return parts_->in_flight(); }
 
-void Client::poll(std::chrono::milliseconds wait) { parts_->poll(wait); }
+void Client::poll(std::chrono::microseconds wait) { parts_->poll(wait); }
 
 void Client::run() {
     while (in_flight() > 0) poll(std::chrono::hours(1));

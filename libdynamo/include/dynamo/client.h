@@ -108,7 +108,8 @@ class Client {
     /// Requests submitted whose `done` has not been called.
     [[nodiscard]] std::size_t in_flight() const;
     /// Sends what was submitted, waits up to `wait` for something to happen, calls what is done.
-    void poll(std::chrono::milliseconds wait);
+    /// A wait of a millisecond or more may last up to one longer, a shorter one is kept exactly.
+    void poll(std::chrono::microseconds wait);
     /// poll() until nothing is in flight.
     void run();
 

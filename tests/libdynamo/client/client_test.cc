@@ -247,6 +247,22 @@ TEST(client, puts_to_a_daemon_that_came_back) {
     ASSERT_TRUE(stored) << stored.error().message;
 }
 
+TEST(client, keeps_a_wait_shorter_than_a_millisecond) {
+    FakeDaemon daemon(one_by_one(Store()));
+    auto client = client_of({daemon.address()});
+    ASSERT_TRUE(client.put("k", "v"));
+    // On a busy machine most take longer.
+    bool kept = false;
+    const auto end = steady_clock::now() + generous;
+    while (!kept && steady_clock::now() < end) {
+        const auto begun = steady_clock::now();
+        client.poll(std::chrono::microseconds(600));
+        const auto took = steady_clock::now() - begun;
+        kept = took >= std::chrono::microseconds(600) && took < milliseconds(1);
+    }
+    EXPECT_TRUE(kept);
+}
+
 TEST(channel, sends_nothing_on_a_connection_that_nobody_was_told_of) {
     auto daemon = std::make_unique<FakeDaemon>(one_by_one(Store()));
     const std::string address = daemon->address();
