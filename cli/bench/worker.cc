@@ -1,8 +1,5 @@
 #include "cli/bench/worker.h"
 
-#include <sys/prctl.h>
-#include <time.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -11,20 +8,12 @@
 namespace dynamo::cli {
 namespace {
 
+using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
-constexpr std::int64_t millisecond = 1'000'000;
-// How late an answer may be noticed while the next operation's moment is nearer than the
-// millisecond that a poll can wait: a wake-up each costs more than this hides.
-constexpr std::int64_t nap = 50'000;
 constexpr milliseconds longest_wait{100};  // so that Ctrl-C is heeded
 // The numbers of a client's writes begin with its own.
 constexpr unsigned number_bits = 40;
-
-void sleep_for(std::int64_t nanoseconds) {
-    const timespec time{0, nanoseconds};
-    ::clock_nanosleep(CLOCK_MONOTONIC, 0, &time, nullptr);
-}
 
 Ending ending_of(const Result<Stored>& stored) {
     return stored                                  ? Ending::acknowledged
@@ -77,8 +66,6 @@ std::uint64_t Worker::due(std::int64_t now) const {
 }
 
 void Worker::run(const Phase& phase) {
-    // The default slack of timers is as long as the nap.
-    ::prctl(PR_SET_TIMERSLACK, 1000);
     phase_ = phase;
     begun_ = 0;
     idle_.clear();
@@ -127,18 +114,11 @@ void Worker::wait() {
         return;
     }
     const double offset = static_cast<double>(begun_) * phase_.interval;
-    wait_for_moment(phase_.begin + static_cast<std::int64_t>(offset) - now);
-}
-
-void Worker::wait_for_moment(std::int64_t gap) {
-    if (gap >= millisecond) {
-        client_->poll(std::min(milliseconds(gap / millisecond), longest_wait));
-        return;
-    }
-    client_->poll(milliseconds(0));
-    if (gap > 0) {
-        sleep_for(client_->in_flight() > 0 ? std::min(gap, nap) : gap);
-    }
+    const std::int64_t gap = phase_.begin + static_cast<std::int64_t>(offset) - now;
+    // A wait of milliseconds is rounded up: the last one is waited for by itself.
+    const milliseconds whole{std::max<std::int64_t>(gap / 1'000'000, 0)};
+    client_->poll(whole.count() > 0 ? std::min(whole, longest_wait)
+                                    : microseconds(std::max<std::int64_t>(gap / 1000, 0)));
 }
 
 void Worker::hand_over(bool last) {

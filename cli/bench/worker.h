@@ -80,7 +80,6 @@ class Worker {
     [[nodiscard]] std::uint64_t due(std::int64_t now) const;
     void start_due();
     void wait();
-    void wait_for_moment(std::int64_t gap);
     void hand_over(bool last);
     void start(unsigned slot, std::int64_t intended);
     void get(unsigned slot);
