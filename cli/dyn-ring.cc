@@ -12,6 +12,7 @@
 #include "cli/common/files.h"
 #include "cli/common/options.h"
 #include "cli/common/spec.h"
+#include "cli/ring/look.h"
 #include "cli/ring/print.h"
 #include "cli/ring/survey.h"
 
@@ -37,6 +38,7 @@ class RingTool {
     [[nodiscard]] Result<Admin> open_prompt_admin() const;
 
     CommonOptions common_{"dyn-ring"};
+    RingLook look_{common_};
     std::vector<Operand> operands_;
     Admin::JoinOptions join_;
     std::optional<std::string> output_;
@@ -73,9 +75,16 @@ Spec RingTool::spec() {
                       "Stage two waiting daemons and see what would happen."},
                      {"dyn-ring commit --wait", "Make what is staged the new ring."},
                      {"dyn-ring where cart:7", "See which nodes hold a key."},
-                     {"dyn-ring check || dyn-ring status", "Ask in a script whether all is well."}},
+                     {"dyn-ring check || dyn-ring status", "Ask in a script whether all is well."},
+                     {"dyn-ring show", "See which node owns which partitions."},
+                     {"dyn-ring show --svg ring.svg", "Draw the ring for a web page."},
+                     {"dyn-ring show --partition 57", "See who holds one partition, in order."},
+                     {"dyn-ring rtt --count 20", "Find the node that is far away, or gone."},
+                     {"dyn-ring history", "See who joined when."}},
         .exits = with_failures({{exits::done, "done; for check: healthy"},
-                                {exits::no, "check: degraded; plan and commit: nothing is staged"},
+                                {exits::no,
+                                 "check: degraded; rtt: a node did not answer; plan and commit: "
+                                 "nothing is staged"},
                                 {exits::conflict,
                                  "the ring or what is staged is not what the plan "
                                  "was made for"}}),
@@ -92,6 +101,7 @@ void RingTool::build(App& app) {
     where.operands({.name = "KEY...", .help = "the keys", .least = 1, .most = 1'000'000},
                    operands_);
     where.action([this] { return this->where(); });
+    look_.build(app);
     build_changes(app);
     common_.declare(app, {.formats = {"human", "json", "tsv"}, .keys = true});
 }

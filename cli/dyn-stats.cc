@@ -1,38 +1,24 @@
 // dyn-stats: prints the counters and latencies of nodes.
 #include <fmt/format.h>
 #include <fnmatch.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "cli/common/interrupt.h"
 #include "cli/common/options.h"
 #include "cli/common/spec.h"
+#include "cli/stats/print.h"
+#include "cli/stats/prometheus.h"
 
 namespace dynamo::cli {
 namespace {
-
-/// The statistics of one node, or why there are none.
-struct NodeStats {
-    std::string name;
-    Result<std::map<std::string, double>> stats;
-};
-
-/// Whole numbers without a point.
-std::string number_text(double value) {
-    constexpr double exact = 9e15;
-    return std::trunc(value) == value && std::abs(value) < exact ? fmt::format("{:.0f}", value)
-                                                                 : fmt::format("{:.3f}", value);
-}
-
-/// A dotted name as Prometheus takes it: "put.latency.p99" is dynamo_put_latency_p99.
-std::string prometheus_name(std::string name) {
-    std::ranges::replace_if(name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
-    return "dynamo_" + name;
-}
 
 class StatsTool {
   public:
@@ -41,16 +27,24 @@ class StatsTool {
   private:
     void build(App& app);
     int run();
-    [[nodiscard]] Result<std::vector<NodeStats>> gather(Admin& admin) const;
+    int watch(Admin& admin);
+    [[nodiscard]] Result<Sample> gather(Admin& admin) const;
+    [[nodiscard]] Result<std::vector<NodeStats>> ask(Admin& admin) const;
+    [[nodiscard]] int show(const Sample& now, const Sample* before);
     [[nodiscard]] bool wanted(const std::string& name) const;
-    [[nodiscard]] std::string text_of(const std::vector<NodeStats>& nodes) const;
-    [[nodiscard]] std::string json_of(const std::vector<NodeStats>& nodes) const;
-    [[nodiscard]] std::string prometheus_of(const std::vector<NodeStats>& nodes) const;
+    [[nodiscard]] bool finds_any(const Sample& sample) const;
+    [[nodiscard]] bool redraws() const;
+    void report_silent(const Sample& sample);
 
     CommonOptions common_{"dyn-stats"};
     std::vector<Operand> operands_;
     std::optional<std::string> node_;
     bool all_ = false;
+    bool watch_ = false;
+    bool delta_ = false;
+    bool printed_ = false;
+    std::chrono::milliseconds interval_{1000};
+    std::set<std::string> silent_;  ///< nodes that did not answer last time
 };
 
 Spec StatsTool::spec() {
@@ -59,12 +53,17 @@ Spec StatsTool::spec() {
         .brief = "print the counters and latency percentiles of nodes",
         .about =
             "Without --node or --all the first seed that answers is asked. GLOBs such as "
-            "'hints.*' choose by name. Latencies are in microseconds.",
+            "'hints.*' choose by name. Latencies are in microseconds; in the format of Prometheus "
+            "they are seconds.",
         .build = [this](App& app) { build(app); },
         .examples = {{"dyn-stats --all 'put.*'", "Print what every node knows of puts."},
                      {"dyn-stats --node n1 hints.held --format tsv",
                       "Print one number for a script."},
-                     {"dyn-stats --all --format prom", "Print everything for Prometheus."}},
+                     {"dyn-stats --all --format prom", "Print everything for Prometheus."},
+                     {"dyn-stats --all --delta 2s '*.count'",
+                      "See what every node did in two seconds, and how much a second."},
+                     {"timeout --preserve-status -s INT 3 dyn-stats --watch 'hints.*'",
+                      "Follow a number for three seconds."}},
         .exits = with_failures({{exits::done, "printed"},
                                 {exits::no, "no statistic has such a name"},
                                 {exits::partial, "some nodes did not answer"}}),
@@ -82,22 +81,57 @@ void StatsTool::build(App& app) {
                node_);
     app.flag({.letter = "", .name = "--all", .help = "ask every node of the ring"}, all_)
         .excludes = {"--node"};
+    const auto is_duration = [](const std::string& word) {
+        return duration_from_text(word).has_value();
+    };
+    const auto every = [this](bool& chosen) {
+        return [this, &chosen](const std::string& text) -> Result<void> {
+            const auto interval = duration_from_text(text);
+            if (!interval) {
+                return std::unexpected(interval.error());
+            }
+            // What --watch says counts when both are given.
+            interval_ = &chosen == &delta_ && watch_ ? interval_ : *interval;
+            chosen = true;
+            return {};
+        };
+    };
+    app.option({.letter = "",
+                .name = "--watch",
+                .help = "print again and again until Ctrl-C, every second when not given: on a "
+                        "terminal over itself, else one after the other with the time in front",
+                .value = "[TIME]",
+                .implied = "1s",
+                .fits = is_duration},
+               every(watch_));
+    app.option({.letter = "",
+                .name = "--delta",
+                .help = "print what changed in that time, a second when not given, and how much a "
+                        "second; with --watch between one print and the next",
+                .value = "[TIME]",
+                .implied = "1s",
+                .fits = is_duration},
+               every(delta_));
     common_.declare(app, {.formats = {"human", "json", "tsv", "prom"}});
     app.action([this] { return run(); });
 }
 
-Result<std::vector<NodeStats>> StatsTool::gather(Admin& admin) const {
+Result<std::vector<NodeStats>> StatsTool::ask(Admin& admin) const {
+    const auto stats_of = [&admin](const std::string& name, const std::string& address) {
+        auto stats = admin.stats_at(address);
+        return NodeStats{name, std::move(stats), std::chrono::steady_clock::now()};
+    };
     std::vector<NodeStats> nodes;
     if (!all_ && !node_) {
         const auto hello = admin.hello();
         if (!hello) {
             return std::unexpected(hello.error());
         }
-        nodes.push_back({hello->node.name, admin.stats_at(hello->node.client_address)});
+        nodes.push_back(stats_of(hello->node.name, hello->node.client_address));
         return nodes;
     }
     if (node_ && node_->find(':') != std::string::npos) {
-        nodes.push_back({*node_, admin.stats_at(*node_)});
+        nodes.push_back(stats_of(*node_, *node_));
         return nodes;
     }
     const auto ring = admin.ring();
@@ -106,7 +140,7 @@ Result<std::vector<NodeStats>> StatsTool::gather(Admin& admin) const {
     }
     for (const NodeInfo& node : ring->nodes) {
         if (all_ || node.name == *node_) {
-            nodes.push_back({node.name, admin.stats_at(node.client_address)});
+            nodes.push_back(stats_of(node.name, node.client_address));
         }
     }
     if (nodes.empty()) {
@@ -121,88 +155,121 @@ bool StatsTool::wanted(const std::string& name) const {
            });
 }
 
-std::string StatsTool::text_of(const std::vector<NodeStats>& nodes) const {
-    Table table({{"NODE"}, {"NAME"}, {"VALUE", true}});
-    for (const NodeStats& node : nodes) {
-        for (const auto& [name, value] : *node.stats) {
-            if (wanted(name)) {
-                table.add({node.name, name, number_text(value)});
-            }
-        }
-    }
-    return common_.format() == Format::tsv ? table.tsv() : table.text();
+bool StatsTool::finds_any(const Sample& sample) const {
+    return std::ranges::any_of(sample.nodes, [this](const NodeStats& node) {
+        return node.stats && std::ranges::any_of(*node.stats, [this](const auto& stat) {
+                   return wanted(stat.first);
+               });
+    });
 }
 
-std::string StatsTool::json_of(const std::vector<NodeStats>& nodes) const {
-    nlohmann::ordered_json object = {{"schema", common_.reporter().schema()}};
-    auto list = nlohmann::ordered_json::array();
-    for (const NodeStats& node : nodes) {
-        nlohmann::ordered_json stats = nlohmann::ordered_json::object();
-        for (const auto& [name, value] : *node.stats) {
-            if (wanted(name)) {
-                stats[name] = value;
-            }
-        }
-        list.push_back({{"node", node.name}, {"stats", std::move(stats)}});
+Result<Sample> StatsTool::gather(Admin& admin) const {
+    auto nodes = ask(admin);
+    if (!nodes) {
+        return std::unexpected(nodes.error());
     }
-    object["nodes"] = std::move(list);
-    return dumped(object) + "\n";
+    using std::chrono::milliseconds;
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    return Sample{std::chrono::duration_cast<milliseconds>(now).count(), std::move(*nodes)};
 }
 
-std::string StatsTool::prometheus_of(const std::vector<NodeStats>& nodes) const {
-    // All samples of a metric stand together, as the format asks.
-    std::map<std::string, std::string> metrics;
-    for (const NodeStats& node : nodes) {
-        for (const auto& [name, value] : *node.stats) {
-            if (wanted(name)) {
-                const std::string metric = prometheus_name(name);
-                metrics[metric] +=
-                    fmt::format("{}{{node=\"{}\"}} {}\n", metric, node.name, number_text(value));
-            }
+bool StatsTool::redraws() const {
+    return watch_ && common_.format() == Format::human && ::isatty(STDOUT_FILENO) == 1;
+}
+
+int StatsTool::show(const Sample& now, const Sample* before) {
+    const Shown shown{&now, before, [this](const std::string& name) { return wanted(name); },
+                      watch_ && !redraws()};
+    std::string text;
+    if (common_.json()) {
+        text = dumped(stats_json(shown)) + "\n";
+    } else if (common_.format() == Format::prom) {
+        text = prometheus_of(now, shown.wanted);
+    } else if (common_.format() == Format::tsv) {
+        text = stats_table(shown).tsv();
+    } else if (redraws()) {
+        // Home, the screen cleared below: what is drawn stands still while it changes.
+        text = fmt::format("\x1b[H\x1b[J{}  every {} ms, Ctrl-C ends\n", time_text(now.wall_ms),
+                           interval_.count()) +
+               stats_table(shown).text();
+    } else {
+        text = stats_table(shown).text();
+        // The titles of an endless table stand once.
+        text.erase(0, watch_ && printed_ ? text.find('\n') + 1 : 0);
+    }
+    printed_ = true;
+    return write_out(text) ? exits::done : exits::server;
+}
+
+/// Says of each node that does not answer, once while it does not.
+void StatsTool::report_silent(const Sample& sample) {
+    for (const NodeStats& node : sample.nodes) {
+        if (node.stats) {
+            silent_.erase(node.name);
+        } else if (silent_.insert(node.name).second) {
+            common_.reporter().error(node.stats.error(), node.name);
         }
     }
-    std::string out;
-    for (const auto& [metric, samples] : metrics) {
-        out += fmt::format("# TYPE {} untyped\n{}", metric, samples);
-    }
-    return out;
+}
+
+int StatsTool::watch(Admin& admin) {
+    catch_interrupt();
+    std::optional<Sample> before;
+    auto next = std::chrono::steady_clock::now();
+    do {
+        auto sample = gather(admin);
+        if (!sample) {
+            common_.reporter().error(sample.error());
+        } else {
+            report_silent(*sample);
+            if (before || !delta_) {
+                const int shown = show(*sample, delta_ ? &*before : nullptr);
+                if (shown != exits::done || !watch_) {
+                    return shown != exits::done || silent_.empty() ? shown : exits::partial;
+                }
+            }
+            before = std::move(*sample);
+        }
+        // Steady, and without catching up on what a slow answer missed.
+        next = std::max(next + interval_, std::chrono::steady_clock::now());
+    } while (sleep_until(next));
+    return exits::done;
 }
 
 int StatsTool::run() {
     const Reporter reporter = common_.reporter();
+    if ((watch_ || delta_) && common_.format() == Format::prom) {
+        return reporter.usage(Error{Code::bad_request,
+                                    "--format prom is one sample; Prometheus makes differences "
+                                    "and rates itself"});
+    }
     auto admin = common_.open_admin();
     if (!admin) {
         return reporter.error(admin.error());
     }
-    auto nodes = gather(*admin);
-    if (!nodes) {
-        return reporter.error(nodes.error());
+    const auto sample = gather(*admin);
+    if (!sample) {
+        return reporter.error(sample.error());
+    }
+    const auto answers = [](const NodeStats& node) { return node.stats.has_value(); };
+    const bool any = std::ranges::any_of(sample->nodes, answers);
+    if (any && !finds_any(*sample)) {
+        return reporter.no("no statistic has such a name");
+    }
+    if (any && (watch_ || delta_)) {
+        return watch(*admin);
     }
     int exit = exits::done;
-    for (const NodeStats& node : *nodes) {
+    for (const NodeStats& node : sample->nodes) {
         if (!node.stats) {
             exit = reporter.error(node.stats.error(), node.name);
         }
     }
-    const auto asked = nodes->size();
-    std::erase_if(*nodes, [](const NodeStats& node) { return !node.stats; });
-    if (nodes->empty()) {
+    if (!any) {
         return exit;
     }
-    const bool found = std::ranges::any_of(*nodes, [this](const NodeStats& node) {
-        return std::ranges::any_of(*node.stats,
-                                   [this](const auto& stat) { return wanted(stat.first); });
-    });
-    if (!found) {
-        return reporter.no("no statistic has such a name");
-    }
-    const std::string text = common_.json()                     ? json_of(*nodes)
-                             : common_.format() == Format::prom ? prometheus_of(*nodes)
-                                                                : text_of(*nodes);
-    if (!write_out(text)) {
-        return exits::server;
-    }
-    return nodes->size() < asked ? exits::partial : exits::done;
+    const int shown = show(*sample, nullptr);
+    return shown == exits::done && exit != exits::done ? exits::partial : shown;
 }
 
 }  // namespace

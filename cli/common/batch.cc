@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <csignal>
 #include <nlohmann/json.hpp>
 #include <utility>
+
+#include "cli/common/interrupt.h"
 
 namespace dynamo::cli {
 namespace {
@@ -13,20 +14,6 @@ namespace {
 // A value of the largest usual limit, escaped octet by octet, still fits.
 constexpr std::size_t longest_line = 16u << 20;
 constexpr std::size_t most_octets = 64u << 20;
-
-// A signal handler reaches nothing but a global.
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
-volatile std::sig_atomic_t interrupted = 0;
-
-void on_interrupt(int) { interrupted = 1; }
-
-/// Catches the first Ctrl-C; the second has its usual effect.
-void catch_interrupt() {
-    struct sigaction action{};
-    action.sa_handler = on_interrupt;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    ::sigaction(SIGINT, &action, nullptr);
-}
 
 }  // namespace
 
@@ -130,7 +117,7 @@ int Batch::run(const Start& start) {
             start(to, line, std::move(finish));
         }
     };
-    while (pumped && interrupted == 0 && !reader->at_end()) {
+    while (pumped && !interrupted() && !reader->at_end()) {
         pumped = pump(*client, *reader, limit_line);
         print_finished();
         const auto total = reader->octets_total();
@@ -151,7 +138,7 @@ int Batch::run(const Start& start) {
         common_.reporter().error(pumped.error());
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begun;
-    const int exit = summarise(seconds.count(), interrupted != 0);
+    const int exit = summarise(seconds.count(), interrupted());
     return pumped ? exit : exits::partial;
 }
 

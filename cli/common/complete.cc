@@ -23,7 +23,8 @@ void step(Place& place, const std::string& word) {
     } else if (word.starts_with("-") && word.size() > 1) {
         const bool complete_word = word.find('=') != std::string::npos;
         const Option* option = complete_word ? nullptr : place.command->find_option(word);
-        place.wants_value = option && !option->text.value.empty() ? option : nullptr;
+        const bool wants = option && !option->text.value.empty() && option->text.implied.empty();
+        place.wants_value = wants ? option : nullptr;
     } else if (App* verb = place.command->find_verb(word)) {
         place.command = verb;
     }

@@ -158,6 +158,11 @@ class Resolver {
     }
 
     Result<void> take_next_word(const Option& option) {
+        if (!option.text.implied.empty() &&
+            (next_ == words_.size() || !option.text.fits(words_[next_]))) {
+            take_value(option, option.text.implied);
+            return {};
+        }
         if (next_ == words_.size()) {
             return fail(Code::bad_request, fmt::format("{0} needs a value: {0} {1}",
                                                        option.display(), option.text.value));

@@ -49,15 +49,6 @@ std::string staged_text(const StagedChange& change) {
     return text + (change.note.empty() ? "" : "  # " + printable(change.note)) + "\n";
 }
 
-nlohmann::ordered_json node_json(const NodeInfo& node) {
-    return {{"id", node.id},
-            {"name", as_utf8(node.name)},
-            {"zone", as_utf8(node.zone)},
-            {"weight", node.weight},
-            {"client_address", node.client_address},
-            {"peer_address", node.peer_address}};
-}
-
 nlohmann::ordered_json member_json(const MemberReport& member, std::uint64_t ring) {
     nlohmann::ordered_json object = node_json(member.node);
     object["state"] = member.state(ring);
@@ -80,6 +71,23 @@ nlohmann::ordered_json member_json(const MemberReport& member, std::uint64_t rin
 }
 
 }  // namespace
+
+nlohmann::ordered_json node_json(const NodeInfo& node) {
+    return {{"id", node.id},
+            {"name", as_utf8(node.name)},
+            {"zone", as_utf8(node.zone)},
+            {"weight", node.weight},
+            {"client_address", node.client_address},
+            {"peer_address", node.peer_address}};
+}
+
+nlohmann::ordered_json change_json(const StagedChange& change) {
+    nlohmann::ordered_json object = {{"kind", change.kind}};
+    object.update(node_json(change.node));
+    object["wall_ms"] = change.wall_ms;
+    object["note"] = as_utf8(change.note);
+    return object;
+}
 
 std::string status_text(const Survey& survey) {
     const RingView& ring = survey.ring;
@@ -121,11 +129,7 @@ nlohmann::ordered_json status_json(const Survey& survey) {
     object["nodes"] = std::move(nodes);
     auto staged = nlohmann::ordered_json::array();
     for (const StagedChange& change : ring.staged) {
-        nlohmann::ordered_json one = {{"kind", change.kind}};
-        one.update(node_json(change.node));
-        one["wall_ms"] = change.wall_ms;
-        one["note"] = as_utf8(change.note);
-        staged.push_back(std::move(one));
+        staged.push_back(change_json(change));
     }
     object["staged"] = std::move(staged);
     return object;
@@ -170,6 +174,57 @@ nlohmann::ordered_json plan_json(const Plan& plan, std::uint64_t bytes) {
         nodes.push_back(std::move(one));
     }
     object["nodes"] = std::move(nodes);
+    return object;
+}
+
+std::uint64_t member_since(const RingView& ring, const std::string& id) {
+    std::uint64_t since = 0;
+    for (const RingEpoch& epoch : ring.history) {
+        for (const StagedChange& change : epoch.changes) {
+            since = change.kind == "add" && change.node.id == id ? epoch.number : since;
+        }
+    }
+    return since;
+}
+
+Table history_table(const RingView& ring) {
+    Table table({{"RING"},
+                 {"DIGEST"},
+                 {"COMMITTED"},
+                 {"BY"},
+                 {"NODES", true},
+                 {"MOVES", true},
+                 {"CHANGES"}});
+    for (const RingEpoch& epoch : ring.history) {
+        std::string changes;
+        for (const StagedChange& change : epoch.changes) {
+            changes += changes.empty() ? "" : ", ";
+            changes += change.kind + " " + printable(change.node.name);
+            changes += change.note.empty() ? "" : fmt::format(" ({})", printable(change.note));
+        }
+        table.add({fmt::format("v{}", epoch.number), epoch.digest.substr(0, 8),
+                   time_text(epoch.wall_ms), printable(epoch.proposer),
+                   std::to_string(epoch.members), std::to_string(epoch.moves), or_dash(changes)});
+    }
+    return table;
+}
+
+nlohmann::ordered_json history_json(const RingView& ring) {
+    nlohmann::ordered_json object = {
+        {"schema", "dyn.ring/1"}, {"cluster", as_utf8(ring.cluster)}, {"ring", ring.number}};
+    auto list = nlohmann::ordered_json::array();
+    for (const RingEpoch& epoch : ring.history) {
+        nlohmann::ordered_json one = {{"ring", epoch.number},     {"digest", epoch.digest},
+                                      {"wall_ms", epoch.wall_ms}, {"by", as_utf8(epoch.proposer)},
+                                      {"members", epoch.members}, {"moves", epoch.moves}};
+        auto changes = nlohmann::ordered_json::array();
+        for (const StagedChange& change : epoch.changes) {
+            changes.push_back(change_json(change));
+        }
+        one["changes"] = std::move(changes);
+        list.push_back(std::move(one));
+    }
+    object["history"] = std::move(list);
     return object;
 }
 

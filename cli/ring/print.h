@@ -11,6 +11,12 @@
 
 namespace dynamo::cli {
 
+/// What everybody knows of a node.
+[[nodiscard]] nlohmann::ordered_json node_json(const NodeInfo& node);
+
+/// A change with its node, its time and its note.
+[[nodiscard]] nlohmann::ordered_json change_json(const StagedChange& change);
+
 /// The one screen: a line for the ring, a row a node, what is staged, the verdict.
 [[nodiscard]] std::string status_text(const Survey& survey);
 /// The rows alone, parted by TAB.
@@ -20,6 +26,12 @@ namespace dynamo::cli {
 /// `bytes`: what the moves carry, as far as it is known.
 [[nodiscard]] std::string plan_text(const Plan& plan, std::uint64_t bytes);
 [[nodiscard]] nlohmann::ordered_json plan_json(const Plan& plan, std::uint64_t bytes);
+
+/// Every ring so far, a row each, the present one last.
+[[nodiscard]] Table history_table(const RingView& ring);
+[[nodiscard]] nlohmann::ordered_json history_json(const RingView& ring);
+/// The number of the ring in which a node became a member; 0 when the history does not say.
+[[nodiscard]] std::uint64_t member_since(const RingView& ring, const std::string& id);
 
 /// Where a key lives.
 struct Place {

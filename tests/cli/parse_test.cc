@@ -144,6 +144,28 @@ TEST(parse, refuses_a_value_outside_the_choices) {
     EXPECT_EQ(tool.error_of({"k", "--format", "xml"}), "--format: 'xml' is none of human, json");
 }
 
+TEST(parse, lets_an_option_stand_without_its_value_when_the_next_word_is_none) {
+    const auto watch_of = [](const std::vector<std::string>& words) {
+        Tool tool;
+        std::string watch = "none";
+        tool.app.option({.letter = "",
+                         .name = "--watch",
+                         .help = "again",
+                         .value = "[TIME]",
+                         .implied = "1s",
+                         .fits = [](const std::string& word) { return word.ends_with("s"); }},
+                        watch);
+        EXPECT_TRUE(parse(tool.app, words));
+        return watch + " " + std::to_string(tool.keys.size());
+    };
+    EXPECT_EQ(watch_of({"k"}), "none 1");
+    EXPECT_EQ(watch_of({"k", "--watch"}), "1s 1");
+    EXPECT_EQ(watch_of({"--watch", "k"}), "1s 1");
+    EXPECT_EQ(watch_of({"--watch", "5s", "k"}), "5s 1");
+    EXPECT_EQ(watch_of({"--watch=7", "k"}), "7 1");
+    EXPECT_EQ(watch_of({"--watch", "--all", "k"}), "1s 1");
+}
+
 TEST(parse, refuses_numbers_that_are_none) {
     Tool tool;
     EXPECT_EQ(tool.error_of({"k", "-r", "-1"}), "-r: '-1' is not a number");

@@ -1,0 +1,37 @@
+// The verbs of dyn-ring that only look: show, members, rtt, history.
+//
+// Threads: one owner
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/common/options.h"
+#include "dynamo/admin.h"
+
+namespace dynamo::cli {
+
+class RingLook {
+  public:
+    explicit RingLook(const CommonOptions& common) : common_(common) {}
+    void build(App& app);
+
+  private:
+    int show();
+    int show_ring(const RingView& ring);
+    int members();
+    int round_trips();
+    int history();
+    [[nodiscard]] int print(const std::string& text) const;
+    [[nodiscard]] int print_as(const std::string& json, const std::string& tsv,
+                               const std::string& text) const;
+
+    const CommonOptions& common_;
+    std::optional<unsigned> partition_;
+    std::optional<std::string> node_;
+    std::optional<std::string> svg_;
+    unsigned count_ = 5;
+};
+
+}  // namespace dynamo::cli
