@@ -27,7 +27,8 @@ class WithCluster(unittest.TestCase):
     def setUpClass(cls):
         cls.cluster = Cluster(BIN, cls.nodes, *cls.options)
         cls.addClassCleanup(cls.cluster.end)
-        cls.cluster.warm_up()
+        if cls.nodes > 1:
+            cls.cluster.warm_up()
 
     def setUp(self):
         self.client = self.connect(0)
