@@ -65,7 +65,7 @@ def unpack(octets):
 
 
 class Client:
-    def __init__(self, address, delimited=False, patience=PATIENCE):
+    def __init__(self, address, delimited=False, patience=PATIENCE, timeout_ms=0):
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.DEALER)
         self.socket.linger = 0
@@ -73,6 +73,7 @@ class Client:
         self.socket.sndtimeo = patience * 1000
         self.socket.connect(f"tcp://{address}")
         self.delimited = delimited
+        self.timeout_ms = timeout_ms  # of a request that names none
         self.ids = itertools.count(1)
         self.replies = {}
         self.messages = 0  # received so far
@@ -140,6 +141,7 @@ class Client:
     # ----------------------------------------------------------------------------- operations
 
     def ask(self, op, timeout_ms=0, cluster=b"", **body):
+        timeout_ms = timeout_ms or self.timeout_ms
         meta = {}
         if timeout_ms:
             meta["timeout_ms"] = timeout_ms

@@ -10,7 +10,7 @@ import { Request } from "zeromq";
 import { BLIND, CONTEXT, Client, Failure, Silence, valuesOf } from "./dynamo_client.mjs";
 
 const addresses = process.env.DYN_SEEDS.split(",");
-const clients = addresses.map((address) => new Client(address));
+const clients = addresses.map((address) => new Client(address, { timeoutMs: 60000 }));
 const [client] = clients;
 after(() => clients.forEach((each) => each.close()));
 
@@ -45,6 +45,14 @@ async function eventually(condition, what) {
   }
 }
 
+/** On all three nodes; again while a busy machine makes one seem dead. */
+function putEverywhere(key, value) {
+  return eventually(() => client.put(key, value, { w: 3 }).catch((failure) => {
+    assert.ok([20, 32].includes(failure.code), failure);
+    return null;
+  }), "stored everywhere");
+}
+
 const isHealthy = () => spawnSync("dyn-ring", ["check"]).status === 0;
 
 test("hello says who is there", async () => {
@@ -58,7 +66,7 @@ test("hello says who is there", async () => {
 test("values come back from every node, octet for octet", async () => {
   const key = Buffer.concat([octets("node:every"), everyOctet]);
   for (const value of [Buffer.alloc(0), everyOctet, Buffer.alloc(2 ** 20, "x")]) {
-    await client.put(key, value, { w: 3 });
+    await putEverywhere(key, value);
     for (const each of clients) assert.deepEqual(valuesOf(await each.get(key)), [value]);
   }
 });
@@ -249,8 +257,7 @@ test("a node that is silent is told apart from errors", async () => {
 
 test("with a node down three copies cannot be had", async () => {
   const key = octets("node:down");
-  await eventually(() => client.put(key, octets("x"), { w: 3 }).then(() => true, () => false),
-    "three copies");
+  await putEverywhere(key, octets("x"));
   execFileSync("dyn-cluster", ["kill", "n3"]);
   await eventually(async () => {
     // The first requests that miss it may have been sent already, and say something else.

@@ -43,7 +43,8 @@ export class Client {
   #sending = Promise.resolve();
   messages = 0; // received so far
 
-  constructor(address) {
+  constructor(address, { timeoutMs = 0 } = {}) {
+    this.timeoutMs = timeoutMs; // of a request that names none
     this.#socket = new Dealer({ linger: 0, immediate: true, sendTimeout: PATIENCE_MS });
     this.#socket.connect(`tcp://${address}`);
     this.#receive();
@@ -106,7 +107,8 @@ export class Client {
   }
 
   /** The whole reply: its body, and its header's meta. */
-  async exchange(op, body, meta = {}) {
+  async exchange(op, body, given = {}) {
+    const meta = this.timeoutMs ? { timeout_ms: this.timeoutMs, ...given } : given;
     const id = this.nextId();
     const reply = this.expect(id, (meta.timeout_ms ?? 0) + PATIENCE_MS);
     reply.catch(() => {}); // it is looked at below
