@@ -176,6 +176,7 @@ class Ring:
     def __init__(self, state):
         form, self.cluster_id, settings, _, epochs, *_ = msgpack.unpackb(state)
         self.name, _, _, self.r, self.w = settings[:5]
+        self.last_write_wins = settings[5:6] == [True]
         epoch = msgpack.unpackb(epochs[-1])
         if form != 1 or epoch[0] != 1:
             raise ValueError("a ring of another format")

@@ -403,6 +403,19 @@ class Messages(WithCluster):
             if op == "get":
                 self.assertEqual(values_of(msgpack.unpackb(body)), [b"x"])
 
+    def test_the_second_connection_of_one_name_gets_no_replies(self):
+        context = zmq.Context()
+        self.addCleanup(context.term)
+        answered = []
+        for _ in range(2):
+            socket = context.socket(zmq.DEALER)
+            self.addCleanup(socket.close)
+            socket.linger, socket.routing_id = 0, b"one name"
+            socket.connect(f"tcp://{self.cluster.addresses[0]}")
+            socket.send_multipart([b"DYN1", dynamo_client.pack_header(1, "hello", {}), b"\x80"])
+            answered.append(socket.poll(500 if answered else PATIENCE * 1000) != 0)
+        self.assertEqual(answered, [True, False])
+
     def test_a_delimiter_comes_back(self):
         client = self.connect(0, delimited=True)
         client.put(b"delimited", b"x")
@@ -576,6 +589,23 @@ class Forming(WithCluster):
                    lambda: self.client.ask("commit", plan=planned["plan"]))
 
 
+class LastWrite(WithCluster):
+    """A cluster whose last write wins."""
+    nodes = 1
+    options = ("--conflicts", "last-write-wins")
+
+    def test_readers_are_shown_one_version_the_youngest(self):
+        self.assertTrue(self.client.ring().last_write_wins)
+        for value in (b"1", b"2", b"3"):
+            self.client.put(b"k", value, mode=BLIND)
+        self.assertEqual([version["value"] for version in self.client.get(b"k")["versions"]],
+                         [b"3"])
+        self.client.put(b"k", b"4")
+        self.client.delete(b"k")
+        (version,) = self.client.get(b"k")["versions"]
+        self.assertTrue(version["tombstone"])
+
+
 class Routing(WithCluster):
     """Two copies on three nodes, so that every node has keys that it does not own."""
     options = ("--copies", "2")
@@ -584,12 +614,26 @@ class Routing(WithCluster):
         ring = self.client.ring()
         self.assertEqual((ring.n, ring.q, ring.r, ring.w), (2, 16, 2, 2))
         self.assertEqual(ring.cluster_id, self.client.hello()["cluster_id"])
+        self.assertFalse(ring.last_write_wins)
         for number in range(20):
             key = f"route:{number}"
             owners = ring.owners_of(key.encode())
             self.assertEqual([owner["name"] for owner in owners], self.cluster.owner_names(key))
         reply = self.client.reply(self.client.submit("get", {"key": b"k"}))
         self.assertEqual(reply.meta["ring"], ring.number)
+
+    def test_a_node_lists_only_partitions_that_it_owns(self):
+        ring = self.client.ring()
+        for partition in range(ring.q):
+            place = 2 * partition * ring.n
+            owners = {ring.members[int.from_bytes(ring.table[at:at + 2], "big")]["name"]
+                      for at in range(place, place + 2 * ring.n, 2)}
+            if "n1" in owners:
+                self.client.ask("keys", partition=partition)
+            else:
+                self.fails(1, "bad_request", "no",
+                           lambda partition=partition: self.client.ask("keys",
+                                                                       partition=partition))
 
     def test_any_node_takes_any_key(self):
         clients = [self.connect(node) for node in range(3)]
