@@ -233,6 +233,20 @@ std::vector<unsigned> RingView::fallbacks(unsigned partition) const {
     return standing_in;
 }
 
+bool RingView::covers(std::string_view key, const ContextToken& context,
+                      const Version& version) const {
+    Bytes id;
+    if (!from_hex(cluster_id, id) || id.size() != 16) return false;
+    const auto decoded =
+        wire::decode_context(context.octets, ClusterId::from(id), dynamo::position_of(key));
+    if (!decoded) return false;
+    // A birth is unique for ever, so it names the actor alone.
+    return std::ranges::any_of(decoded->seen.entries(), [&](const Clock::Entry& entry) {
+        return entry.actor.birth == version.birth &&
+               decoded->seen.covers({entry.actor, version.counter});
+    });
+}
+
 std::string RingView::position_of(std::string_view key) {
     return to_hex(dynamo::position_of(key).bytes());
 }

@@ -20,6 +20,9 @@ CASES = [
     ("dyn-ring ", ["status", "check", "where", "join", "plan", "commit"], ["start"]),
     ("dyn-ring commit --", ["--plan", "--wait", "--seed"], ["--zone"]),
     ("dyn-cluster st", ["start", "stop"], ["list"]),
+    ("dyn-ring s", ["status", "show"], ["rtt"]),
+    ("dyn-ring show --", ["--partition", "--node", "--svg"], ["--count"]),
+    ("dyn-update --re", ["--retries", "--resolve"], ["--if-present"]),
     ("dyn-stats --format p", ["prom"], ["json"]),
 ]
 

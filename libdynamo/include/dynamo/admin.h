@@ -82,6 +82,10 @@ struct RingView {
     [[nodiscard]] std::vector<unsigned> fallbacks(unsigned partition) const;
     /// The 128-bit position of a key, 32 hexadecimal digits.
     [[nodiscard]] static std::string position_of(std::string_view key);
+    /// Whether the holder of a context of `key` has seen, or written, this version of it. No for
+    /// what is no context of the key in this cluster.
+    [[nodiscard]] bool covers(std::string_view key, const ContextToken& context,
+                              const Version& version) const;
 };
 
 struct PeerView {

@@ -302,6 +302,27 @@ TEST(ring_view, tells_what_every_ring_of_the_past_changed) {
     EXPECT_EQ(view.history[1].moves, copies_moved(state.epochs[0], state.epochs[1]));
 }
 
+TEST(ring_view, knows_which_versions_a_context_covers) {
+    const auto state = ring_of(3);
+    const auto view = view_of(state);
+    const Actor actor{state.head().members[0].id, 77};
+    Context context{state.cluster, position_of("k"), {}, {}};
+    context.seen.add(actor, {1, 3});
+    const ContextToken token{wire::encode(context)};
+    Version version;
+    version.birth = 77;
+    version.counter = 3;
+    EXPECT_TRUE(view.covers("k", token, version));
+    EXPECT_FALSE(view.covers("other", token, version)) << "it is another key's";
+    EXPECT_FALSE(view.covers("k", {}, version));
+    version.counter = 4;
+    EXPECT_FALSE(view.covers("k", token, version));
+    version = {};
+    version.birth = 78;
+    version.counter = 1;
+    EXPECT_FALSE(view.covers("k", token, version));
+}
+
 TEST(plan_view, never_claims_fewer_moves_than_it_makes) {
     for (const std::uint16_t members : std::vector<std::uint16_t>{1, 2, 3, 4, 7}) {
         auto state = ring_of(members);
