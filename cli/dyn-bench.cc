@@ -15,6 +15,7 @@
 #include "cli/bench/report.h"
 #include "cli/bench/runner.h"
 #include "cli/bench/verification.h"
+#include "cli/common/interrupt.h"
 #include "cli/common/options.h"
 #include "cli/common/spec.h"
 
@@ -75,7 +76,7 @@ Spec BenchTool::spec() {
         .examples = {{"dyn-bench run --load --keys 10000 --for 10s",
                       "Store 10,000 keys, then get and put them for ten seconds."},
                      {"dyn-bench run --rate 2000 --reads 95 --distribution zipf --for 30s --slo "
-                      "'p99.9<300ms,errors<0.1%'",
+                      "'p99.9<300ms' --slo 'errors<0.1%'",
                       "Offer 2,000 operations a second; exit 1 when a target is missed."},
                      {"dyn-bench run --verify --put-mode context --for 10s",
                       "Then read everything back; exit 8 when an acknowledged write is gone."},
@@ -147,7 +148,7 @@ Result<std::unique_ptr<Bench>> BenchTool::prepare(const Settings& settings) {
     if (const auto opened = bench->runner.open(); !opened) {
         return std::unexpected(opened.error());
     }
-    catch_stop();
+    catch_interrupt();
     return bench;
 }
 
@@ -176,7 +177,7 @@ int BenchTool::run() {
         plan.length = milliseconds(10000);
     }
     Report report{"run", settings, measure(**bench, plan), options_.targets};
-    report.interrupted = stop_asked();
+    report.interrupted = interrupted();
     if (settings.verify) {
         auto verification = verify_all(**bench);
         if (!verification) {
@@ -194,7 +195,7 @@ int BenchTool::load() {
         return reporter().error(bench.error());
     }
     Report report{"load", settings, measure(**bench, {.kind = Phase::Kind::load})};
-    report.interrupted = stop_asked();
+    report.interrupted = interrupted();
     const int exit = conclude(report);
     const bool all = report.measured.tally.puts.latency.count() == settings.keys;
     return exit == exits::done && !all ? exits::partial : exit;

@@ -40,7 +40,9 @@ struct Write {
 
 /// What is wrong with a key.
 struct Verdict {
-    std::vector<std::uint64_t> lost;     ///< acknowledged, neither readable nor superseded
+    /// Acknowledged, neither readable nor superseded. Where one is, others that were under way
+    /// beside it may be named as well.
+    std::vector<std::uint64_t> lost;
     std::vector<std::uint64_t> phantom;  ///< refused as not applied, and readable all the same
     [[nodiscard]] bool good() const { return lost.empty() && phantom.empty(); }
 };

@@ -150,19 +150,16 @@ void BenchOptions::declare_length(App& run) {
 void BenchOptions::declare_outcome(App& run) {
     run.option({.letter = "",
                 .name = "--slo",
-                .help = "exit 1 when one of these is missed: 'p99.9<300ms,put.max<1s', "
-                        "'errors<0.1%,ops>1000'",
-                .value = "TARGET[,...]"},
+                .help = "exit 1 when missed: 'p99.9<300ms', 'put.max<1s', 'errors<0.1%', "
+                        "'ops>1000'; may be given several times",
+                .value = "TARGET",
+                .repeated = true},
                [this](const std::string& text) -> Result<void> {
-                   for (std::size_t at = 0; at <= text.size();) {
-                       const std::size_t comma = std::min(text.find(',', at), text.size());
-                       auto slo = Slo::from_text(text.substr(at, comma - at));
-                       if (!slo) {
-                           return std::unexpected(slo.error());
-                       }
-                       targets.push_back(std::move(*slo));
-                       at = comma + 1;
+                   auto slo = Slo::from_text(text);
+                   if (!slo) {
+                       return std::unexpected(slo.error());
                    }
+                   targets.push_back(std::move(*slo));
                    return {};
                });
     run.flag({.letter = "",

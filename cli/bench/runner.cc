@@ -3,18 +3,14 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <csignal>
 #include <thread>
+#include <tuple>
 #include <utility>
+
+#include "cli/common/interrupt.h"
 
 namespace dynamo::cli {
 namespace {
-
-// A signal handler reaches nothing but a global.
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
-volatile std::sig_atomic_t was_interrupted = 0;
-
-void on_interrupt(int) { was_interrupted = 1; }
 
 double cpu_seconds() {
     rusage usage{};
@@ -34,16 +30,6 @@ double seconds_between(std::int64_t from, std::int64_t to) {
 }
 
 }  // namespace
-
-void catch_stop() {
-    struct sigaction action{};
-    action.sa_handler = on_interrupt;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    ::sigaction(SIGINT, &action, nullptr);
-    ::sigaction(SIGTERM, &action, nullptr);
-}
-
-bool stop_asked() { return was_interrupted != 0; }
 
 Runner::Runner(const Settings& settings, const Values& values, std::uint64_t run, Ledger* ledger)
     : settings_(settings) {
@@ -104,7 +90,7 @@ Measured Runner::run(const Plan& plan, const Watch& watch) {
     take(measured, nullptr, begin);
     const std::int64_t from = begin + nanoseconds(plan.warm_up);
     std::int64_t until = board_.last_end;
-    if (plan.length && !stop_asked()) {
+    if (plan.length && !interrupted()) {
         until = std::min(until, from + nanoseconds(*plan.length));
     }
     measured.seconds = seconds_between(from, until);
@@ -127,7 +113,7 @@ void Runner::watch_until_over(const Plan& plan, std::int64_t begin, const Watch&
         auto wake = std::min(next, Clock::now() + std::chrono::milliseconds(50));
         wake = measuring ? wake : std::min(wake, std::max(measure_from, Clock::now()));
         board_.changed.wait_until(lock, wake);
-        if (stop_asked()) {
+        if (interrupted()) {
             board_.stop = true;
         }
         if (!measuring && Clock::now() >= measure_from) {

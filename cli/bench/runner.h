@@ -1,5 +1,7 @@
 // All clients of a benchmark, each in its thread, and the one who watches them.
 //
+// An interrupt that was noted (interrupt.h) ends a run early.
+//
 // Threads: run() blocks its caller; the watch is called from there
 // Errors:  only opening fails; what operations meet is counted
 #pragma once
@@ -31,10 +33,6 @@ struct Measured {
         return seconds > 0 ? static_cast<double>(tally.in_time) / seconds : 0;
     }
 };
-
-/// From now on Ctrl-C and SIGTERM end a run early, once; the next one ends the process.
-void catch_stop();
-[[nodiscard]] bool stop_asked();
 
 class Runner {
   public:

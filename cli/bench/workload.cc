@@ -8,15 +8,24 @@
 namespace dynamo::cli {
 namespace {
 
-constexpr std::uint32_t magic = 0x42'4e'59'44;  // "DYNB"
 constexpr std::size_t pool_starts = 1U << 16;   // places where a slice may begin
 
 struct Header {
-    std::uint32_t magic;
-    std::uint32_t size;
+    std::uint32_t check = 0;  ///< of all that follows
+    std::uint32_t size = 0;
     Stamp stamp;
 };
 static_assert(sizeof(Header) == Values::header_bytes);
+
+/// Every bit of the result depends on every bit of the stamp and the size.
+std::uint64_t mixed(const Stamp& stamp, std::size_t size) {
+    std::uint64_t hash = 0x44'59'4e'42;
+    for (const std::uint64_t part : {stamp.run, stamp.number, stamp.key, std::uint64_t{size}}) {
+        hash = (hash ^ part) * 0x9e3779b97f4a7c15;
+        hash ^= hash >> 32;
+    }
+    return hash;
+}
 
 /// ln(1 + x) / x, near 0 as well.
 double log_ratio(double x) {
@@ -91,8 +100,7 @@ Values::Values(SizeRange sizes) : sizes_(sizes) {
 }
 
 std::string_view Values::slice(const Stamp& stamp, std::size_t size) const {
-    const std::uint64_t mixed = (stamp.run ^ (stamp.number * 0x9e3779b97f4a7c15)) >> 20;
-    return std::string_view(pool_).substr(mixed % pool_starts, size);
+    return std::string_view(pool_).substr((mixed(stamp, size) >> 32) % pool_starts, size);
 }
 
 std::string Values::make(const Stamp& stamp, Dice& dice) const {
@@ -103,19 +111,21 @@ std::string Values::make(const Stamp& stamp, Dice& dice) const {
     }
     std::string value(slice(stamp, size));
     if (size >= header_bytes) {
-        const Header header{magic, static_cast<std::uint32_t>(size), stamp};
+        const Header header{static_cast<std::uint32_t>(mixed(stamp, size)),
+                            static_cast<std::uint32_t>(size), stamp};
         std::memcpy(value.data(), &header, sizeof header);
     }
     return value;
 }
 
 std::optional<Stamp> Values::read(std::string_view value) const {
-    Header header{};
+    Header header;
     if (value.size() < sizeof header) {
         return std::nullopt;
     }
     std::memcpy(&header, value.data(), sizeof header);
-    if (header.magic != magic || header.size != value.size()) {
+    if (header.size != value.size() ||
+        header.check != static_cast<std::uint32_t>(mixed(header.stamp, value.size()))) {
         return std::nullopt;
     }
     // A longer one, of a run with larger values, is checked as far as this pool reaches.

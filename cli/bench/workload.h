@@ -4,7 +4,7 @@
 // one pool of random octets, chosen by the header. So any value can be checked octet for octet by
 // whoever reads it, in this run or a later one, without anything being remembered of it.
 //
-// Shape:   header: magic 4, size 4, run 8, number 8, key 8, in the machine's own order
+// Shape:   header: check 4, size 4, run 8, number 8, key 8, in the machine's own order
 // Threads: KeyChooser has one owner; Values is read by any
 #pragma once
 

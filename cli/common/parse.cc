@@ -196,7 +196,10 @@ void mirror(CLI::App& to, App& from, std::vector<Mirror>& mirrors) {
     for (const auto& option : from.options()) {
         CLI::Option* added = option->text.value.empty()
                                  ? to.add_flag(option->display())
-                                 : to.add_option(option->display())->expected(1)->take_last();
+                                 : to.add_option(option->display())->expected(1);
+        if (!option->text.value.empty()) {
+            option->text.repeated ? added->take_all() : added->take_last();
+        }
         by_name[option->display()] = added;
         made.options.emplace_back(option.get(), added);
     }
@@ -216,24 +219,32 @@ void mirror(CLI::App& to, App& from, std::vector<Mirror>& mirrors) {
     }
 }
 
+Result<void> set_option(const Option& option, const std::string& value) {
+    const auto& choices = option.text.choices;
+    if (!choices.empty() && std::ranges::find(choices, value) == choices.end()) {
+        return fail(Code::bad_request, fmt::format("{}: '{}' is none of {}", option.display(),
+                                                   value, fmt::join(choices, ", ")));
+    }
+    if (const auto set = option.set(value); !set) {
+        return fail(set.error().code, fmt::format("{}: {}", option.display(), set.error().message));
+    }
+    return {};
+}
+
 Result<void> hand_out(const Mirror& made) {
     for (const auto& [option, parsed] : made.options) {
         if (parsed->count() == 0) {
             continue;
         }
-        std::string value;
-        if (!option->text.value.empty()) {
-            value = parsed->results().back().substr(1);
-            const auto& choices = option->text.choices;
-            if (!choices.empty() && std::ranges::find(choices, value) == choices.end()) {
-                return fail(Code::bad_request,
-                            fmt::format("{}: '{}' is none of {}", option->display(), value,
-                                        fmt::join(choices, ", ")));
-            }
+        auto values = parsed->results();
+        if (!option->text.repeated) {
+            values = {values.back()};
         }
-        if (const auto set = option->set(value); !set) {
-            return fail(set.error().code,
-                        fmt::format("{}: {}", option->display(), set.error().message));
+        for (const std::string& value : values) {
+            const bool is_flag = option->text.value.empty();
+            if (const auto set = set_option(*option, is_flag ? "" : value.substr(1)); !set) {
+                return set;
+            }
         }
     }
     return {};

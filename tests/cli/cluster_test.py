@@ -414,9 +414,9 @@ class Examples(Tools):
         return out.stdout.splitlines()
 
     # What an example needs before it, by tool, and the ones that cannot be run here: they change the
-    # ring of a cluster that does not wait for it.
+    # ring of a cluster that does not wait for it, or take long (bench_test.py shortens those).
     before = {"dyn-merge": siblings.format("cart:7") + siblings.format("note")}
-    elsewhere = re.compile(r"^dyn-cluster|^dyn-ring (join|commit|plan)")
+    elsewhere = re.compile(r"^dyn-cluster|^dyn-bench|^dyn-ring (join|commit|plan)")
 
     def test_of_every_tool(self):
         for tool in sorted(path.name for path in BIN.glob("dyn-*")):
