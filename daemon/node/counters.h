@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "dynamo/histogram.h"
-#include "libdynamo/wire/messages.h"
+#include "libdynamo/wire/client_messages.h"
 
 namespace dynamo {
 

@@ -10,6 +10,7 @@
 
 #include "libdynamo/ring/ring.h"
 #include "libdynamo/wire/frames.h"
+#include "libdynamo/wire/peer_messages.h"
 
 namespace dynamo {
 

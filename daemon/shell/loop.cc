@@ -9,6 +9,7 @@
 #include <chrono>
 
 #include "daemon/shell/process.h"
+#include "libdynamo/wire/peer_frames.h"
 
 namespace dynamo {
 

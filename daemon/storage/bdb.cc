@@ -63,7 +63,8 @@ class BdbStorage final : public Storage {
     struct Position {
         Dbc* cursor = nullptr;
         Table table;
-        std::optional<Bytes> key;  // of the row it stands on
+        bool stands = false;  // on a row, whose key is
+        Bytes key;
     };
     Position position_;
     Bytes value_ = Bytes(usual_value_bytes, '\0');
@@ -133,15 +134,19 @@ int BdbStorage::seek(Db& db, Table table, BytesView key, Dbt& value) {
         if (const int code = db.cursor(transaction_, &position_.cursor, 0)) return code;
         position_.table = table;
     }
-    position_.key.reset();
+    // The row that was read last is often read again before it is written.
+    if (position_.stands && position_.key == key)
+        return position_.cursor->get(&key_dbt, &value, DB_CURRENT);
     const int code = position_.cursor->get(&key_dbt, &value, DB_SET);
-    if (code == 0) position_.key.emplace(key);
+    position_.stands = code == 0;
+    if (position_.stands) position_.key.assign(key);
     return code;
 }
 
 void BdbStorage::forget_position() {
     if (position_.cursor != nullptr) (void)position_.cursor->close();
-    position_ = {};
+    position_.cursor = nullptr;
+    position_.stands = false;
 }
 
 Result<void> BdbStorage::begin() {
@@ -161,7 +166,7 @@ Result<void> BdbStorage::put(Table table, BytesView key, BytesView value) {
     if (!db) return poison(db.error());
     Dbt key_dbt = dbt_of(key);
     Dbt value_dbt = dbt_of(value);
-    if (position_.key == key && position_.table == table) {
+    if (position_.stands && position_.table == table && position_.key == key) {
         if (const int code = position_.cursor->put(&key_dbt, &value_dbt, DB_CURRENT))
             return poison(error(code, "write to", table));
         return {};

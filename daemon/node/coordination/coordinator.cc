@@ -14,9 +14,9 @@ constexpr Duration longest_timeout = std::chrono::minutes(5);
 
 /// The owner that answered first when the context was read (paper section 5); none when the token
 /// names none, or is no token: its coordinator refuses it then.
-NodeId preferred(const Desk& desk, BytesView token, BytesView key) {
+NodeId preferred(const Desk& desk, BytesView token, const Position& position) {
     if (token.empty()) return {};
-    const auto context = wire::decode_context(token, desk.cluster, position_of(key));
+    const auto context = wire::decode_context(token, desk.cluster, position);
     return context ? context->fastest : NodeId{};
 }
 
@@ -44,20 +44,21 @@ void Coordinator::run(std::uint64_t id, std::unique_ptr<Operation> operation) {
     if (operation->finished()) return;
     Running& running = operations_[id];
     running = {std::move(operation), {}};
-    running.wake = running.operation->wake_at();
-    timers_.emplace(running.wake, id);
+    set_timer(id, running);
+}
+
+void Coordinator::set_timer(std::uint64_t id, Running& running) {
+    const Instant wake = running.operation->wake_at();
+    if (wake == running.wake) return;
+    running.wake = wake;
+    timers_.emplace(wake, id);
 }
 
 void Coordinator::settle(std::uint64_t id, Running& running) {
-    const Instant wake = running.operation->wake_at();
-    if (running.operation->finished()) {
-        timers_.erase({running.wake, id});
+    if (running.operation->finished())
         operations_.erase(id);
-    } else if (wake != running.wake) {
-        timers_.erase({running.wake, id});
-        timers_.emplace(wake, id);
-        running.wake = wake;
-    }
+    else
+        set_timer(id, running);
 }
 
 void Coordinator::get(const Origin& origin, wire::GetRequest request, Duration timeout) {
@@ -79,12 +80,13 @@ void Coordinator::write(const Origin& origin, WriteRequest request, Duration tim
     if (!has_room(origin)) return;
     Desk& desk = service_.desk;
     const std::uint64_t id = desk.next_id();
-    const std::uint16_t partition = desk.routes.partition_of(position_of(request.key));
+    const Position position = position_of(request.key);
+    const std::uint16_t partition = desk.routes.partition_of(position);
     NodeId stands_for;
     if (!desk.routes.is_owner(desk.self(), partition)) {
         const auto owners = desk.routes.owners(partition);
         const auto is_healthy = [&](const NodeId& node) { return service_.liveness.healthy(node); };
-        auto owner = std::ranges::find(owners, preferred(desk, request.context, request.key));
+        auto owner = std::ranges::find(owners, preferred(desk, request.context, position));
         if (owner == owners.end() || !is_healthy(*owner))
             owner = std::ranges::find_if(owners, is_healthy);
         if (owner != owners.end() && !origin.forwarder.is_none())
@@ -95,8 +97,8 @@ void Coordinator::write(const Origin& origin, WriteRequest request, Duration tim
                                                      *owner, deadline(timeout)));
         stands_for = owners.front();
     }
-    run(id, std::make_unique<Put>(service_, id, origin, WriteIntent(std::move(request)), stands_for,
-                                  deadline(timeout)));
+    run(id, std::make_unique<Put>(service_, id, origin, WriteIntent(std::move(request), position),
+                                  stands_for, deadline(timeout)));
 }
 
 void Coordinator::on(const wire::PeerEnvelope& envelope, const wire::ForwardRequest& request) {
@@ -176,19 +178,26 @@ void Coordinator::on_undone(const Error& error) {
 
 void Coordinator::tick() {
     const Instant now = service_.desk.now.instant;
-    while (!timers_.empty() && timers_.begin()->first <= now) {
-        const std::uint64_t id = timers_.begin()->second;
+    std::vector<std::uint64_t> again;
+    while (!timers_.empty() && timers_.top().first <= now) {
+        const auto [wake, id] = timers_.top();
+        timers_.pop();
         Running* running = find(id);
-        const Instant before = running->wake;
+        if (!running || running->wake != wake) continue;
+        running->wake = {};
         running->operation->on_timer();
-        settle(id, *running);
         // A timer that would fire again at once gives way to the next step.
-        if (Running* still = find(id); still && still->wake <= now && still->wake == before) break;
+        if (!running->operation->finished() && running->operation->wake_at() <= now)
+            again.push_back(id);
+        else
+            settle(id, *running);
     }
+    for (const std::uint64_t id : again)
+        if (Running* running = find(id)) settle(id, *running);
 }
 
 Instant Coordinator::wake_at() const {
-    return timers_.empty() ? Instant::max() : timers_.begin()->first;
+    return timers_.empty() ? Instant::max() : timers_.top().first;
 }
 
 }  // namespace dynamo

@@ -11,7 +11,7 @@
 #pragma once
 
 #include <memory>
-#include <set>
+#include <queue>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -39,6 +39,8 @@ class Coordinator {
     /// The commit after the present steps failed: what they stored is undone.
     void on_undone(const Error& error);
     void tick();
+    /// No later than anything is due; at times a little earlier, when that is not waited for any
+    /// more.
     [[nodiscard]] Instant wake_at() const;
     [[nodiscard]] std::size_t in_progress() const { return operations_.size(); }
 
@@ -61,7 +63,11 @@ class Coordinator {
     Service& service_;
     SeenForwards seen_;
     std::unordered_map<std::uint64_t, Running> operations_;  ///< never iterated unsorted
-    std::set<std::pair<Instant, std::uint64_t>> timers_;
+    using Timer = std::pair<Instant, std::uint64_t>;
+    void set_timer(std::uint64_t id, Running& running);
+    /// The next first. A timer whose operation is over, or has another one, means nothing any more:
+    /// most are, and to find and take them out would cost more than all else about them.
+    std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
 };
 
 }  // namespace dynamo

@@ -29,16 +29,17 @@ Get::Get(Service& service, std::uint64_t id, Origin origin, wire::GetRequest req
       id_(id),
       origin_(origin),
       request_(std::move(request)),
+      position_(position_of(request_.key)),
       started_(service.desk.now.instant),
       deadline_(deadline),
       trace_(service.desk, request_.trace) {}
 
 void Get::start() {
     const Desk& desk = service_.desk;
-    const auto owners = desk.routes.owners(desk.routes.partition_of(position_of(request_.key)));
+    const auto owners = desk.routes.owners(desk.routes.partition_of(position_));
     const auto needed = service_.quorum(request_.r, desk.settings.read_quorum, owners.size(), "R");
     if (!needed) return give_up(needed.error());
-    round_.emplace(service_, trace_, ReadRound::Question{id_, request_.key, *needed});
+    round_.emplace(service_, trace_, ReadRound::Question{id_, request_.key, position_, *needed});
     if (const auto asked = round_->start(); !asked) return give_up(asked.error());
     advance();
 }
@@ -92,8 +93,7 @@ void Get::reply() {
     Desk& desk = service_.desk;
     const Object& merged = round_->merged();
     wire::GetReply answer =
-        to_reply(desk, merged,
-                 {desk.cluster, position_of(request_.key), merged.clock, round_->first_owner()});
+        to_reply(desk, merged, {desk.cluster, position_, merged.clock, round_->first_owner()});
     answer.trace = trace_.take();
     desk.counters.add("get.count");
     if (answer.versions.size() > 1 && values_shown(desk, merged) > 1)

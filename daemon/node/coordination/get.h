@@ -35,6 +35,7 @@ class Get final : public Operation {
     std::uint64_t id_;
     Origin origin_;
     wire::GetRequest request_;
+    Position position_;
     Instant started_;
     Instant deadline_;
     Trace trace_;

@@ -9,8 +9,9 @@
 
 namespace dynamo {
 
-WriteIntent::WriteIntent(wire::PutRequest request)
+WriteIntent::WriteIntent(wire::PutRequest request, const Position& its_position)
     : key(std::move(request.key)),
+      position(its_position),
       value(std::move(request.value)),
       mode(request.mode),
       context(std::move(request.context)),
@@ -20,8 +21,9 @@ WriteIntent::WriteIntent(wire::PutRequest request)
       if_absent(request.if_absent),
       trace(request.trace) {}
 
-WriteIntent::WriteIntent(wire::DelRequest request)
+WriteIntent::WriteIntent(wire::DelRequest request, const Position& its_position)
     : key(std::move(request.key)),
+      position(its_position),
       tombstone(true),
       mode(request.mode),
       context(std::move(request.context)),
@@ -39,7 +41,7 @@ Put::Put(Service& service, std::uint64_t id, Origin origin, WriteIntent intent, 
       stands_for_(stands_for),
       started_(service.desk.now.instant),
       deadline_(deadline),
-      partition_(service.desk.routes.partition_of(position_of(intent_.key))),
+      partition_(service.desk.routes.partition_of(intent_.position)),
       trace_(service.desk, intent_.trace) {}
 
 void Put::start() {
@@ -56,7 +58,8 @@ void Put::start() {
         case PutMode::blind: {
             Clock none;
             if (desk.breaks(Mutant::blind_supersedes))
-                if (const auto held = service_.objects.read(Slot::of(desk.routes, intent_.key)))
+                if (const auto held =
+                        service_.objects.read(Slot::of(desk.routes, intent_.position, intent_.key)))
                     none = held->object.clock;
             return write(none);
         }
@@ -73,8 +76,7 @@ void Put::start() {
 
 Result<Clock> Put::given_context() const {
     if (intent_.context.empty()) return Clock{};
-    auto context =
-        wire::decode_context(intent_.context, service_.desk.cluster, position_of(intent_.key));
+    auto context = wire::decode_context(intent_.context, service_.desk.cluster, intent_.position);
     if (!context) return std::unexpected(context.error());
     return std::move(context->seen);
 }
@@ -84,7 +86,8 @@ Result<void> Put::observe() {
     const auto r = service_.quorum(intent_.observe_r, desk.settings.read_quorum,
                                    desk.routes.owners(partition_).size(), "R of the observation");
     if (!r) return std::unexpected(r.error());
-    round_.emplace(service_, trace_, ReadRound::Question{id_, intent_.key, *r});
+    round_.emplace(service_, trace_,
+                   ReadRound::Question{id_, intent_.key, intent_.position, *r, *r == 1});
     if (auto asked = round_->start(); !asked) return asked;
     advance_observing();
     return {};
@@ -111,7 +114,7 @@ void Put::decide(const Object& seen) {
                             "with a context, or overwrite them all"});
     if (intent_.tombstone && !existed_) {
         replied_ = finished_ = true;
-        const Context context{service_.desk.cluster, position_of(intent_.key), seen.clock,
+        const Context context{service_.desk.cluster, intent_.position, seen.clock,
                               round_->first_owner()};
         return service_.answer(origin_,
                                wire::DelReply{wire::encode(context), false, trace_.take()});
@@ -131,7 +134,7 @@ void Put::write(const Clock& context) {
                             " nodes that must store it are healthy; nothing was written; see "
                             "dyn-ring status"});
 
-    const Slot slot = Slot::of(desk.routes, intent_.key, stands_for_);
+    const Slot slot = Slot::of(desk.routes, intent_.position, intent_.key, stands_for_);
     if (intent_.mode != PutMode::observe)
         if (const auto held = service_.objects.read(slot))
             existed_ = values_shown(desk, held->object) > 0;
@@ -139,15 +142,16 @@ void Put::write(const Clock& context) {
     const Sibling* seen_last =
         desk.settings.last_write_wins && round_ ? newest(round_->merged()) : nullptr;
     if (seen_last) sibling.wall_ms = std::max(sibling.wall_ms, seen_last->wall_ms + 1);
-    auto stored = service_.objects.write(slot, context, std::move(sibling), dot_);
+    auto stored = service_.objects.write(slot, context, std::move(sibling));
     if (!stored) return give_up(stored.error());
-    object_ = std::move(*stored);
-    encoded_ = wire::encode(object_);
+    dot_ = stored->dot;
+    object_ = std::move(stored->object);
+    encoded_ = std::move(stored->encoded);
 
     // What the writer may claim to have seen: its own context and its own write. With the node's
     // whole clock it would claim siblings that it was never shown, and its next put would drop
     // them.
-    Context seen{desk.cluster, position_of(intent_.key), context, {}};
+    Context seen{desk.cluster, intent_.position, context, {}};
     if (stands_for_.is_none()) seen.fastest = desk.self();
     seen.seen.add(dot_);
     // Where the last write wins it has superseded all of that.
@@ -188,8 +192,8 @@ void Put::replace(Team::Place& place, Team::Because because) {
 }
 
 void Put::keep_hint(const NodeId& owner) {
-    const auto kept =
-        service_.objects.merge_in(Slot::of(service_.desk.routes, intent_.key, owner), object_);
+    const auto kept = service_.objects.merge_in(
+        Slot::of(service_.desk.routes, intent_.position, intent_.key, owner), object_, encoded_);
     service_.desk.counters.add(kept ? "hints.kept" : "hints.failed");
     if (service_.desk.breaks(Mutant::hint_counts_for_coordinator)) quorum_.count(owner);
 }
@@ -267,8 +271,8 @@ void Put::on_undone(const Error& error) {
                      "try again"});
         return;
     }
-    const auto held =
-        service_.objects.read(Slot::of(service_.desk.routes, intent_.key, stands_for_));
+    const auto held = service_.objects.read(
+        Slot::of(service_.desk.routes, intent_.position, intent_.key, stands_for_));
     if (held && held->object.clock.covers(dot_)) return;
     if (!replied_) give_up(error);
     finished_ = true;

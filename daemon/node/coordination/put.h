@@ -23,6 +23,7 @@ namespace dynamo {
 /// What a put and a delete have in common.
 struct WriteIntent {
     Bytes key;
+    Position position;  ///< of the key
     Bytes value;
     bool tombstone = false;
     PutMode mode = PutMode::observe;
@@ -33,8 +34,8 @@ struct WriteIntent {
     bool if_absent = false;
     bool trace = false;
 
-    explicit WriteIntent(wire::PutRequest request);
-    explicit WriteIntent(wire::DelRequest request);
+    WriteIntent(wire::PutRequest request, const Position& its_position);
+    WriteIntent(wire::DelRequest request, const Position& its_position);
 };
 
 class Put final : public Operation {

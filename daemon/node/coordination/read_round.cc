@@ -11,9 +11,10 @@ ReadRound::ReadRound(Service& service, Trace& trace, Question question)
       trace_(trace),
       id_(question.id),
       key_(std::move(question.key)),
-      partition_(service.desk.routes.partition_of(position_of(key_))),
+      slot_(Slot::of(service.desk.routes, question.position, key_)),
+      sparing_(question.sparing),
       quorum_(question.needed),
-      team_(service.desk, service.liveness, partition_) {}
+      team_(service.desk, service.liveness, slot_.partition) {}
 
 Result<void> ReadRound::start() {
     if (team_.filled() < quorum_.needed())
@@ -21,8 +22,19 @@ Result<void> ReadRound::start() {
                     "only " + std::to_string(team_.filled()) + " of the " +
                         std::to_string(quorum_.needed()) +
                         " nodes that must answer are healthy; see dyn-ring status");
-    for (Team::Place& place : team_.places()) ask(place);
+    const auto own = std::ranges::find(team_.places(), service_.desk.self(), &Team::Place::asked);
+    if (sparing_ && own != team_.places().end()) {
+        ask(*own);
+        return {};
+    }
+    ask_the_others();
     return {};
+}
+
+void ReadRound::ask_the_others() {
+    sparing_ = false;
+    for (Team::Place& place : team_.places())
+        if (place.asks == 0) ask(place);
 }
 
 void ReadRound::ask(Team::Place& place) {
@@ -34,8 +46,8 @@ void ReadRound::ask(Team::Place& place) {
         service_.desk.send(place.asked, wire::ReadRequest{id_, key_});
         return;
     }
-    auto state = service_.objects.state_of(key_);
-    const bool complete = !service_.objects.rebuilding(partition_);
+    auto state = service_.objects.state_of(slot_);
+    const bool complete = !service_.objects.rebuilding(slot_.partition);
     if (state && complete) {
         own_ = *state;
         take(service_.desk.self(), std::move(*state));
@@ -48,6 +60,7 @@ void ReadRound::replace(Team::Place& place, Team::Because because) {
     trace_.add(place.asked, because == Team::Because::silent ? "silent" : "cannot answer");
     team_.replace(service_.desk, service_.liveness, place, because);
     ask(place);
+    if (sparing_) ask_the_others();
 }
 
 void ReadRound::take(const NodeId& from, Bytes state) {
@@ -95,6 +108,7 @@ void ReadRound::on_unreachable(const NodeId& node) {
 
 void ReadRound::on_silence(bool give_up) {
     const Desk& desk = service_.desk;
+    if (sparing_) ask_the_others();
     for (Team::Place& place : team_.places()) {
         if (place.settled || desk.now.instant < place.asked_at + desk.options.replica_timeout)
             continue;
@@ -111,7 +125,7 @@ void ReadRound::on_silence(bool give_up) {
 
 bool ReadRound::own_answer_stands() const {
     if (!own_) return true;
-    const auto state = service_.objects.state_of(key_);
+    const auto state = service_.objects.state_of(slot_);
     return state && *state == *own_;
 }
 
@@ -132,7 +146,7 @@ void ReadRound::repair() {
         if (state == joined) continue;
         service_.desk.counters.add("repairs.by_read");
         if (node == service_.desk.self())
-            (void)service_.objects.merge_in(Slot::of(service_.desk.routes, key_), merged_);
+            (void)service_.objects.merge_in(slot_, merged_, joined);
         else
             service_.desk.send(node, wire::WriteRequest{0, {}, key_, joined});
     }

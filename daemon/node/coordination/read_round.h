@@ -26,7 +26,11 @@ class ReadRound {
     struct Question {
         std::uint64_t id = 0;  ///< the operation's
         Bytes key;
+        Position position;       ///< of the key
         std::size_t needed = 0;  ///< R
+        /// Whether this node's own answer will do when it can give one (R of 1, and nobody to
+        /// mend): the others are asked only when it cannot.
+        bool sparing = false;
     };
     ReadRound(Service& service, Trace& trace, Question question);
 
@@ -58,6 +62,8 @@ class ReadRound {
 
   private:
     void ask(Team::Place& place);
+    /// Asks those who were spared so far.
+    void ask_the_others();
     void take(const NodeId& from, Bytes state);
     void replace(Team::Place& place, Team::Because because);
 
@@ -65,7 +71,8 @@ class ReadRound {
     Trace& trace_;
     std::uint64_t id_;
     Bytes key_;
-    std::uint16_t partition_;
+    Slot slot_;  ///< the key's own
+    bool sparing_;
     Quorum quorum_;
     Team team_;
     Object merged_;

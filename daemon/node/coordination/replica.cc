@@ -10,12 +10,12 @@ using wire::PeerStatusCode;
 
 void Replica::on(const NodeId& from, const wire::ReadRequest& request) {
     Desk& desk = service_.desk;
-    const std::uint16_t partition = desk.routes.partition_of(position_of(request.key));
-    if (service_.objects.rebuilding(partition)) {
+    const Slot slot = Slot::of(desk.routes, request.key);
+    if (service_.objects.rebuilding(slot.partition)) {
         desk.send(from, wire::ReadReply{request.id, PeerStatusCode::not_ready, {}});
         return;
     }
-    auto state = service_.objects.state_of(request.key);
+    auto state = service_.objects.state_of(slot);
     if (state)
         desk.send(from, wire::ReadReply{request.id, PeerStatusCode::ok, std::move(*state)});
     else
@@ -41,7 +41,7 @@ PeerStatusCode Replica::store(const wire::WriteRequest& request) {
         desk.counters.add("peers.malformed");
         return PeerStatusCode::storage;
     }
-    const auto merged = service_.objects.merge_in(slot, *object);
+    const auto merged = service_.objects.merge_in(slot, *object, request.object);
     if (merged) return PeerStatusCode::ok;
     return merged.error().code == Code::storage_full ? PeerStatusCode::full
                                                      : PeerStatusCode::storage;

@@ -28,7 +28,11 @@ bool grows_past_limits(const Object& before, const Object& after, const NodeOpti
 }  // namespace
 
 Slot Slot::of(const Routes& routes, BytesView key, const NodeId& hint_for) {
-    const Position position = position_of(key);
+    return of(routes, position_of(key), key, hint_for);
+}
+
+Slot Slot::of(const Routes& routes, const Position& position, BytesView key,
+              const NodeId& hint_for) {
     Slot slot{routes.partition_of(position), hint_for, position.prefix()};
     slot.row.append(key);
     return slot;
@@ -74,16 +78,18 @@ Result<Bytes> Objects::read_bytes(const Slot& slot) {
     return Bytes(*object);
 }
 
-Result<void> Objects::store(const Slot& slot, const Record& record, bool is_new) {
+Result<void> Objects::store(const Slot& slot, const Record& record, BytesView encoded,
+                            bool is_new) {
     if (desk_.breaks(Mutant::delete_erases) && slot.hint_for.is_none() &&
         all_tombstones(record.object))
         return desk_.storage.erase(slot.table(), slot.storage_key());
-    auto put = desk_.storage.put(slot.table(), slot.storage_key(), encode_record(slot.row, record));
+    auto put = desk_.storage.put(slot.table(), slot.storage_key(),
+                                 encode_record(slot.row, record, encoded));
     if (put && is_new && !slot.hint_for.is_none()) ++hints_[slot.hint_for];
     return put;
 }
 
-Result<bool> Objects::merge_in(const Slot& slot, const Object& object) {
+Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView encoded) {
     auto stored = read(slot);
     if (!stored && stored.error().code != Code::corrupt) return std::unexpected(stored.error());
     const bool damaged = !stored;
@@ -104,11 +110,15 @@ Result<bool> Objects::merge_in(const Slot& slot, const Object& object) {
     else
         changed = merge(record.object, object);
     if (!changed && !damaged) return false;
-    if (const auto put = store(slot, record, is_new); !put) return std::unexpected(put.error());
+    // Mostly what comes is newer than all that is here, and need not be encoded once more.
+    const bool is_newer = record.object == object;
+    const auto put =
+        store(slot, record, is_newer ? Bytes(encoded) : wire::encode(record.object), is_new);
+    if (!put) return std::unexpected(put.error());
     return true;
 }
 
-Result<Object> Objects::write(const Slot& slot, const Clock& context, Sibling sibling, Dot& dot) {
+Result<Objects::Written> Objects::write(const Slot& slot, const Clock& context, Sibling sibling) {
     auto stored = read(slot);
     if (!stored) return std::unexpected(stored.error());
     Record& record = *stored;
@@ -128,7 +138,8 @@ Result<Object> Objects::write(const Slot& slot, const Clock& context, Sibling si
     }
     record.own_run = desk_.run;
     const Actor actor{desk_.self(), record.own_birth};
-    sibling.dot = dot = {actor, record.object.clock.top(actor) + 1};
+    const Dot dot{actor, record.object.clock.top(actor) + 1};
+    sibling.dot = dot;
 
     Object after = record.object;
     if (desk_.settings.last_write_wins) {
@@ -150,8 +161,10 @@ Result<Object> Objects::write(const Slot& slot, const Clock& context, Sibling si
     // The paper cuts clocks at ten entries; here they are only worth a word (section 4.4).
     if (record.object.clock.size() > 10 && entries_before <= 10)
         desk_.counters.add("versions.large_clocks");
-    if (const auto put = store(slot, record, is_new); !put) return std::unexpected(put.error());
-    return std::move(record.object);
+    Bytes encoded = wire::encode(record.object);
+    if (const auto put = store(slot, record, encoded, is_new); !put)
+        return std::unexpected(put.error());
+    return Written{std::move(record.object), std::move(encoded), dot};
 }
 
 Result<bool> Objects::erase_hint(const Slot& slot, const Digest& expected) {
@@ -198,13 +211,12 @@ Result<void> Objects::scan_objects(std::uint16_t partition, BytesView first_row,
     return desk_.storage.scan(Table::objects(partition), first_row, visit);
 }
 
-Result<Bytes> Objects::state_of(BytesView key) {
-    const Slot slot = Slot::of(desk_.routes, key);
-    if (desk_.routes.is_owner(desk_.self(), slot.partition)) return read_bytes(slot);
+Result<Bytes> Objects::state_of(const Slot& own) {
+    if (desk_.routes.is_owner(desk_.self(), own.partition)) return read_bytes(own);
     Object kept;
-    for (const NodeId& owner : desk_.routes.owners(slot.partition)) {
+    for (const NodeId& owner : desk_.routes.owners(own.partition)) {
         if (hints_counted_ && hints_held_for(owner) == 0) continue;
-        const auto record = read({slot.partition, owner, slot.row});
+        const auto record = read({own.partition, owner, own.row});
         if (!record) return std::unexpected(record.error());
         merge(kept, record->object);
     }

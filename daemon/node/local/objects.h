@@ -31,6 +31,9 @@ struct Slot {
     Bytes row;        ///< 8 octets of position, then the key
 
     [[nodiscard]] static Slot of(const Routes& routes, BytesView key, const NodeId& hint_for = {});
+    /// The same for whoever knows the key's position: hashing costs as much as all the rest.
+    [[nodiscard]] static Slot of(const Routes& routes, const Position& position, BytesView key,
+                                 const NodeId& hint_for = {});
     [[nodiscard]] Table table() const;
     [[nodiscard]] Bytes storage_key() const;
     [[nodiscard]] BytesView key() const { return BytesView(row).substr(8); }
@@ -47,14 +50,18 @@ class Objects {
 
     /// Merges a state that another node sent. A damaged record is replaced by it: what the peers
     /// hold is the repair. True when something changed.
-    [[nodiscard]] Result<bool> merge_in(const Slot& slot, const Object& object);
+    /// `encoded` is the object's canonical encoding, which is what a message or a record holds.
+    [[nodiscard]] Result<bool> merge_in(const Slot& slot, const Object& object, BytesView encoded);
 
-    /// Mints a dot for `sibling`, supersedes what `context` covers, stores, and returns the object
-    /// as stored; its newest dot is put into `dot`. Where the last write wins it supersedes all
-    /// that is stored here, and is never older than that. object_full when it would pass the limits
-    /// of options and grows.
-    [[nodiscard]] Result<Object> write(const Slot& slot, const Clock& context, Sibling sibling,
-                                       Dot& dot);
+    struct Written {
+        Object object;  ///< as stored
+        Bytes encoded;
+        Dot dot;  ///< that was minted
+    };
+    /// Mints a dot for `sibling`, supersedes what `context` covers, and stores. Where the last
+    /// write wins it supersedes all that is stored here, and is never older than that. object_full
+    /// when it would pass the limits of options and grows.
+    [[nodiscard]] Result<Written> write(const Slot& slot, const Clock& context, Sibling sibling);
 
     /// Erases a hint if it is still exactly `expected`; true when it was.
     [[nodiscard]] Result<bool> erase_hint(const Slot& slot, const Digest& expected);
@@ -73,9 +80,10 @@ class Objects {
     [[nodiscard]] Result<void> scan_objects(std::uint16_t partition, BytesView first_row,
                                             const VisitRow& visit);
 
-    /// What this node can say of a key: its own copy where it is an owner, otherwise what it keeps
-    /// of it for the owners. As canonical encoding; empty when nothing is stored.
-    [[nodiscard]] Result<Bytes> state_of(BytesView key);
+    /// What this node can say of a key, whose own slot is given: its own copy where it is an owner,
+    /// otherwise what it keeps of it for the owners. As canonical encoding; empty when nothing is
+    /// stored.
+    [[nodiscard]] Result<Bytes> state_of(const Slot& own);
 
     /// Whether any object or hint is stored here at all.
     [[nodiscard]] Result<bool> holds_data();
@@ -93,7 +101,8 @@ class Objects {
     [[nodiscard]] std::set<std::uint16_t>& rebuilding() { return rebuilding_; }
 
   private:
-    [[nodiscard]] Result<void> store(const Slot& slot, const Record& record, bool is_new);
+    [[nodiscard]] Result<void> store(const Slot& slot, const Record& record, BytesView encoded,
+                                     bool is_new);
 
     Desk& desk_;
     std::map<NodeId, std::uint64_t> hints_;  ///< held, by owner

@@ -27,7 +27,10 @@ std::uint64_t checksum_of(BytesView row, BytesView body) { return checksum(body,
 }  // namespace
 
 Bytes encode_record(BytesView row, const Record& record) {
-    const Bytes object = wire::encode(record.object);
+    return encode_record(row, record, wire::encode(record.object));
+}
+
+Bytes encode_record(BytesView row, const Record& record, BytesView object) {
     Bytes out;
     out.reserve(head_bytes + object.size() + checksum_bytes);
     out += format;

@@ -23,6 +23,9 @@ struct Record {
 };
 
 [[nodiscard]] Bytes encode_record(BytesView row, const Record& record);
+/// The same with the object's canonical encoding, for whoever has it already; of `record` only what
+/// the node alone knows is taken.
+[[nodiscard]] Bytes encode_record(BytesView row, const Record& record, BytesView object);
 [[nodiscard]] Result<Record> decode_record(BytesView row, BytesView bytes);
 /// The object's canonical encoding inside a record's bytes, checked but not decoded.
 [[nodiscard]] Result<BytesView> object_bytes(BytesView row, BytesView record_bytes);

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "libdynamo/ring/ring.h"
-#include "libdynamo/wire/messages.h"
+#include "libdynamo/wire/client_messages.h"
 
 namespace dynamo {
 

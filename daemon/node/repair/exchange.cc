@@ -335,7 +335,8 @@ Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states) {
         objects.push_back(std::move(*object));
     }
     for (std::size_t i = 0; i < states.size(); ++i) {
-        const auto merged = objects_.merge_in(Slot::of(desk_.routes, states[i].key), objects[i]);
+        const auto merged =
+            objects_.merge_in(Slot::of(desk_.routes, states[i].key), objects[i], states[i].object);
         if (!merged) return std::unexpected(merged.error());
         if (*merged) desk_.counters.add("exchange.states_taken");
     }

@@ -181,7 +181,7 @@ void Handback::deliver(Found found) {
 bool Handback::take_over(const Slot& hint, BytesView object) {
     const auto decoded = wire::decode_object(object);
     if (!decoded) return false;
-    const auto merged = objects_.merge_in(Slot::of(desk_.routes, hint.key()), *decoded);
+    const auto merged = objects_.merge_in(Slot::of(desk_.routes, hint.key()), *decoded, object);
     return merged.has_value();
 }
 

@@ -101,7 +101,7 @@ class Workplace {
         return Slot::of(desk.routes, key, hint_for);
     }
     void keep(BytesView key, const Object& state, const NodeId& hint_for = {}) {
-        DYN_CHECK(objects.merge_in(slot(key, hint_for), state).has_value());
+        DYN_CHECK(objects.merge_in(slot(key, hint_for), state, wire::encode(state)).has_value());
     }
     [[nodiscard]] Object kept(BytesView key, const NodeId& hint_for = {}) {
         const auto record = objects.read(slot(key, hint_for));
