@@ -199,7 +199,8 @@ void BenchOptions::declare_keys(App& app) {
     app.option({.letter = "",
                 .name = "--keys",
                 .help = "how many keys there are; 100000 when not given, 100 for canary",
-                .value = "N"},
+                .value = "N",
+                .shared = true},
                [this](const std::string& text) -> Result<void> {
                    keys_given = true;
                    return whole(settings.keys, 1, 1'000'000'000)(text);
@@ -208,12 +209,14 @@ void BenchOptions::declare_keys(App& app) {
                 .name = "--prefix",
                 .help = "what keys begin with: they are its own, and put over; bench: when not "
                         "given, canary: for canary",
-                .value = "TEXT"},
+                .value = "TEXT",
+                .shared = true},
                prefix);
     app.option({.letter = "",
                 .name = "--value-size",
                 .help = "octets of a value, or a range such as 100..4KiB; 100 when not given",
-                .value = "SIZE"},
+                .value = "SIZE",
+                .shared = true},
                [this](const std::string& text) -> Result<void> {
                    const auto sizes = sizes_from_text(text);
                    if (!sizes) {
@@ -226,7 +229,8 @@ void BenchOptions::declare_keys(App& app) {
                 .name = "--seed-number",
                 .help = "what chance starts from: the same operations come in the same order; 1 "
                         "when not given",
-                .value = "N"},
+                .value = "N",
+                .shared = true},
                whole(settings.random_seed, 0, 1'000'000'000));
 }
 
@@ -234,24 +238,28 @@ void BenchOptions::declare_requests(App& app) {
     app.option({.letter = "-r",
                 .name = "",
                 .help = "how many replicas must answer a get; the cluster's R when not given",
-                .value = "N"},
+                .value = "N",
+                .shared = true},
                settings.r);
     app.option({.letter = "-w",
                 .name = "",
                 .help = "how many replicas must hold a put durably; the cluster's W when not given",
-                .value = "N"},
+                .value = "N",
+                .shared = true},
                settings.w);
     app.option({.letter = "",
                 .name = "--observe-r",
                 .help = "how many replicas' clocks an observing put gathers; 1 when not given, 0 "
                         "for the cluster's R",
-                .value = "N"},
+                .value = "N",
+                .shared = true},
                settings.observe_r);
     app.option({.letter = "",
                 .name = "--routing",
                 .help = "ask a node of the key's preference list (when not given), or any node",
                 .value = "NAME",
-                .choices = {"coordinator", "any"}},
+                .choices = {"coordinator", "any"},
+                .shared = true},
                [this](const std::string& name) -> Result<void> {
                    routing = name == "any" ? Routing::any : Routing::coordinator;
                    return {};
@@ -259,13 +267,15 @@ void BenchOptions::declare_requests(App& app) {
     app.option({.letter = "",
                 .name = "--clients",
                 .help = "clients, each with its thread and connections; 1 when not given",
-                .value = "N"},
+                .value = "N",
+                .shared = true},
                whole(settings.clients, 1, 256));
     app.option({.letter = "",
                 .name = "--in-flight",
-                .help = "operations under way at a time, of all clients; 64 when not given, at "
-                        "most 4096 with --rate",
-                .value = "N"},
+                .help = "operations under way at a time, of all clients; when not given 64, with "
+                        "--rate up to 4096",
+                .value = "N",
+                .shared = true},
                [this](const std::string& text) -> Result<void> {
                    unsigned number = 0;
                    if (const auto read = whole(number, 1, 65536)(text); !read) {
@@ -278,9 +288,13 @@ void BenchOptions::declare_requests(App& app) {
                 .name = "--settle",
                 .help = "how long --verify and canary look again for a write before it counts as "
                         "lost; 30s when not given",
-                .value = "TIME"},
+                .value = "TIME",
+                .shared = true},
                patience);
-    app.flag({.letter = "", .name = "--quiet", .help = "no line on the terminal while it runs"},
+    app.flag({.letter = "",
+              .name = "--quiet",
+              .help = "no line on the terminal while it runs",
+              .shared = true},
              quiet);
 }
 

@@ -12,6 +12,9 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 constexpr milliseconds longest_wait{100};  // so that Ctrl-C is heeded
+// How long the closed loop waits after a failure: without a cluster it would only count how fast
+// nothing can be done, and take the processor from nodes that come back.
+constexpr std::int64_t rest = 10'000'000;
 // The numbers of a client's writes begin with its own.
 constexpr unsigned number_bits = 40;
 
@@ -84,10 +87,13 @@ void Worker::run(const Phase& phase) {
 }
 
 void Worker::start_due() {
-    if (idle_.empty() && phase_.interval == 0) {
+    if (idle_.empty() && resting_.empty() && phase_.interval == 0) {
         return;
     }
     const std::int64_t now = clock_now();
+    for (; !resting_.empty() && resting_.front().until <= now; resting_.pop_front()) {
+        idle_.push_back(resting_.front().slot);
+    }
     const bool open = phase_.interval > 0;
     const std::uint64_t wanted = open ? due(now) : phase_.count;
     while (!idle_.empty() && begun_ < wanted && !over(now)) {
@@ -109,6 +115,10 @@ void Worker::start_due() {
 
 void Worker::wait() {
     const std::int64_t now = clock_now();
+    if (!resting_.empty()) {
+        client_->poll(milliseconds(1));
+        return;
+    }
     if (phase_.interval == 0 || idle_.empty() || over(now)) {
         client_->poll(longest_wait);
         return;
@@ -192,7 +202,7 @@ void Worker::on_got(unsigned slot, const Result<Got>& got) {
     Slot& it = slots_[slot];
     const std::int64_t now = clock_now();
     if (!got) {
-        return fail(slot, tally_.gets, got.error());
+        return fail(slot, tally_.gets, got.error(), now);
     }
     count(tally_.gets, it, now);
     look_at(it, *got);
@@ -241,7 +251,7 @@ void Worker::on_stored(unsigned slot, const Result<Stored>& stored) {
         ledger_->end(it.key, it.number, ending_of(stored), now);
     }
     if (!stored) {
-        return fail(slot, tally_.puts, stored.error());
+        return fail(slot, tally_.puts, stored.error(), now);
     }
     count(tally_.puts, it, now);
     if (phase_.kind == Phase::Kind::canary) {
@@ -252,12 +262,16 @@ void Worker::on_stored(unsigned slot, const Result<Stored>& stored) {
     finish(slot, now);
 }
 
-// One that failed at once would fail so again within this very poll, and the next after it.
-void Worker::fail(unsigned slot, OpTally& ops, const Error& error) {
+void Worker::fail(unsigned slot, OpTally& ops, const Error& error, std::int64_t now) {
     if (slots_[slot].counts) {
         ops.fail(error);
     }
-    idle_.push_back(slot);
+    last_end_ = now;
+    if (phase_.interval == 0) {
+        resting_.push_back({now + rest, slot});
+    } else {
+        idle_.push_back(slot);
+    }
 }
 
 void Worker::finish(unsigned slot, std::int64_t now) {

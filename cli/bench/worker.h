@@ -16,6 +16,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -76,6 +77,12 @@ class Worker {
         std::vector<std::uint64_t> seen = {};  ///< writes of this run that its get has shown
     };
 
+    /// The slot of an operation of the closed loop that failed.
+    struct Resting {
+        std::int64_t until = 0;
+        unsigned slot = 0;
+    };
+
     [[nodiscard]] bool over(std::int64_t now) const;
     [[nodiscard]] std::uint64_t due(std::int64_t now) const;
     void start_due();
@@ -89,7 +96,7 @@ class Worker {
     void look_at(Slot& slot, const Got& got);
     void check_versions(Slot& slot, const Got& got);
     void count(OpTally& ops, const Slot& slot, std::int64_t now);
-    void fail(unsigned slot, OpTally& ops, const Error& error);
+    void fail(unsigned slot, OpTally& ops, const Error& error, std::int64_t now);
     void finish(unsigned slot, std::int64_t now);
 
     const Settings& settings_;
@@ -102,6 +109,7 @@ class Worker {
     KeyChooser chooser_;
     std::vector<Slot> slots_;
     std::vector<unsigned> idle_;
+    std::deque<Resting> resting_;  ///< sorted by `until`
     Phase phase_;
     std::uint64_t begun_ = 0;  ///< in this phase
     std::uint64_t last_number_;

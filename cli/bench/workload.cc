@@ -8,7 +8,7 @@
 namespace dynamo::cli {
 namespace {
 
-constexpr std::size_t pool_starts = 1U << 16;   // places where a slice may begin
+constexpr std::size_t pool_starts = 1U << 16;  // places where a slice may begin
 
 struct Header {
     std::uint32_t check = 0;  ///< of all that follows
