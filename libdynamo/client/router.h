@@ -14,7 +14,7 @@
 #include "dynamo/client.h"
 #include "libdynamo/client/endpoints.h"
 #include "libdynamo/ring/route.h"
-#include "libdynamo/wire/messages.h"
+#include "libdynamo/wire/client_messages.h"
 
 namespace dynamo {
 

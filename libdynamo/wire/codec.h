@@ -1,8 +1,8 @@
 // The codec: bytes ⇄ values, with limits. The only door for bytes from outside.
 //
-// Encoding is msgpack (man/dynamo-wire.7). A message is one struct with one field list
-// (messages.h); both encodings of it come from that list (struct_codec.h): a map with short names
-// for clients, who may add keys that are ignored, and an array in list order between peers.
+// Encoding is msgpack (man/dynamo-wire.7). A message is one struct with one field list; its bytes
+// come from that list (struct_codec.h): a map with short names for clients (client_messages.h),
+// who may add keys that are ignored, and an array in list order between peers (peer_messages.h).
 //
 //     bytes → msgpack's parser → tape of tokens → Reader → struct
 //

@@ -13,14 +13,11 @@ namespace {
 
 constexpr std::uint64_t kind_request = 0;
 constexpr std::uint64_t kind_reply = 1;
-constexpr std::uint64_t kind_peer = 3;
 constexpr std::string_view batch_op = "batch";
-constexpr std::string_view peer_op = "peer";
 constexpr std::uint64_t longest_timeout_ms = 24 * 60 * 60 * 1000;
 constexpr std::size_t id_octets = 16;
 
 constexpr std::size_t request_kinds = std::variant_size_v<ClientRequest>;
-constexpr std::size_t peer_kinds = std::variant_size_v<PeerMessage>;
 // The reply to the request of one place stands one place further: ErrorReply comes first.
 static_assert(std::variant_size_v<ClientReply> == request_kinds + 1);
 
@@ -35,19 +32,6 @@ bool with_op(std::string_view op, Use&& use) {
     return [&]<std::size_t... I>(std::index_sequence<I...>) {
         return (one(std::integral_constant<std::size_t, I>{}) || ...);
     }(std::make_index_sequence<request_kinds>{});
-}
-
-/// The same for the message of a peer.
-template <typename Use>
-bool with_place(std::uint64_t place, Use&& use) {
-    const auto one = [&]<std::size_t I>(std::integral_constant<std::size_t, I> index) {
-        if (I != place) return false;
-        use(index);
-        return true;
-    };
-    return [&]<std::size_t... I>(std::index_sequence<I...>) {
-        return (one(std::integral_constant<std::size_t, I>{}) || ...);
-    }(std::make_index_sequence<peer_kinds>{});
 }
 
 // ------------------------------------------------------------------------------------------ limits
@@ -74,17 +58,12 @@ Result<void> check_limits(const Message& message, const Limits& limits) {
     return checked;
 }
 
-Result<void> check_frames(BytesView header, BytesView body) {
-    const Result<void> checked = check_size("header", header.size(), max_frame_bytes);
-    return checked ? check_size("body", body.size(), max_frame_bytes) : checked;
-}
-
 // ----------------------------------------------------------------------------------------- headers
 
 /// What the first frame says. When only a part of it made sense, `problem` says what did not.
 struct Header {
     std::uint64_t id = 0;
-    std::string_view op;     ///< of a request, a batch or a peer; points into the frame
+    std::string_view op;     ///< of a request or a batch; points into the frame
     std::uint16_t code = 0;  ///< of a reply
     Duration timeout{0};
     BytesView cluster;
@@ -112,10 +91,8 @@ void decode_meta(Reader& reader, Header& header) {
                     std::to_string(header.cluster.size()));
 }
 
-/// Reads a header of the given kind. An error when not even its id can be told. A peer's has its
-/// envelope in place of the meta.
-Result<Header> decode_header(Reader& reader, BytesView frame, std::uint64_t kind,
-                             PeerEnvelope* envelope = nullptr) {
+/// Reads a header of the given kind. An error when not even its id can be told.
+Result<Header> decode_header(Reader& reader, BytesView frame, std::uint64_t kind) {
     Header header;
     reader.reset(frame);
     const std::size_t count = reader.array();
@@ -134,10 +111,7 @@ Result<Header> decode_header(Reader& reader, BytesView frame, std::uint64_t kind
         header.op = reader.str();
     if (kind == kind_reply && !header.op.empty() && header.op != batch_op)
         reader.fail("expected a code, got str");
-    if (envelope)
-        decode_struct(reader, *envelope, Style::array);
-    else
-        decode_meta(reader, header);
+    decode_meta(reader, header);
     for (std::size_t i = 4; i < count; ++i) reader.skip();
     if (!reader.finish()) header.problem = Error{Code::bad_request, "header: " + reader.reason()};
     return header;
@@ -253,8 +227,7 @@ Result<Pairs> decode_batch(BytesView body) {
     return pairs;
 }
 
-// ---------------------------------------------------------------------------------- single
-// messages
+// --------------------------------------------------------------------------------- single messages
 
 std::unexpected<Error> no_such(std::string_view op) {
     return fail(Code::unknown_op, "there is no operation '" + std::string(op) + "'");
@@ -333,6 +306,11 @@ std::optional<Reply> decode_reply(Reader& reader, const Header& header, BytesVie
 
 }  // namespace
 
+Result<void> check_frames(BytesView header, BytesView body) {
+    const Result<void> checked = check_size("header", header.size(), max_frame_bytes);
+    return checked ? check_size("body", body.size(), max_frame_bytes) : checked;
+}
+
 // ---------------------------------------------------------------------------------------- requests
 
 Frames encode_requests(const std::vector<Request>& requests) {
@@ -399,64 +377,6 @@ Result<std::vector<Reply>> decode_replies(
             replies.push_back(std::move(*reply));
     }
     return replies;
-}
-
-// ------------------------------------------------------------------------------------------- peers
-
-Frames encode_peer(const PeerFrame& frame) {
-    Frames frames;
-    Writer header(frames.header);
-    header.array(4);
-    header.number(kind_peer);
-    header.number(0);
-    header.str(peer_op);
-    encode_struct(header, frame.envelope, Style::array);
-
-    std::size_t room = 5;
-    for (const PeerMessage& message : frame.messages)
-        room += std::visit([](const auto& body) { return room_for(body); }, message);
-    frames.body.reserve(room);
-    Writer body(frames.body);
-    body.array(frame.messages.size());
-    for (const PeerMessage& message : frame.messages) {
-        std::visit(
-            [&]<typename Message>(const Message& fields) {
-                body.array(1 + field_count<Message>);
-                body.number(message.index());
-                encode_fields(body, fields, Style::array);
-            },
-            message);
-    }
-    return frames;
-}
-
-Result<PeerFrame> decode_peer(BytesView header, BytesView body) {
-    if (auto checked = check_frames(header, body); !checked)
-        return std::unexpected(checked.error());
-    Reader reader;
-    PeerFrame frame;
-    const Result<Header> head = decode_header(reader, header, kind_peer, &frame.envelope);
-    if (!head) return std::unexpected(head.error());
-    if (head->problem) return std::unexpected(*head->problem);
-    if (head->op != peer_op) return fail(Code::bad_request, "header: not a peer's frame");
-
-    reader.reset(body);
-    const std::size_t count = reader.array();
-    frame.messages.reserve(count);
-    for (std::size_t i = 0; i < count && !reader.failed(); ++i) {
-        const std::size_t elements = reader.array();
-        if (!reader.failed() && elements == 0) reader.fail("a message without its number");
-        const std::uint64_t place = reader.number();
-        if (reader.failed()) break;
-        const bool known = with_place(place, [&](auto index) {
-            PeerMessage& message = frame.messages.emplace_back(std::in_place_index<index.value>);
-            decode_listed(reader, std::get<index.value>(message), elements - 1);
-        });
-        for (std::size_t skipped = 1; !known && skipped < elements; ++skipped) reader.skip();
-        if (reader.failed()) reader.within("message " + std::to_string(place));
-    }
-    if (!reader.finish()) return fail(Code::bad_request, "peer: " + reader.reason());
-    return frame;
 }
 
 // ------------------------------------------------------------------------------------------ bodies

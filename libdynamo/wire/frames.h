@@ -1,8 +1,7 @@
-// Frames: the parts of a ZeroMQ message, and what each may hold (man/dynamo-wire.7).
+// Frames: the parts of a ZeroMQ message, and what a client's may hold (man/dynamo-wire.7).
 //
-//     client   "DYN1" | [kind, id, op, {meta}] | {body}                 one request or reply
-//              "DYN1" | [kind, 0, "batch", {}] | [h1, b1, h2, b2, ...]  many at once
-//     peers    "DYN1" | [3, 0, "peer", envelope] | [[n, fields...], ...]
+//     "DYN1" | [kind, id, op, {meta}] | {body}                 one request or reply
+//     "DYN1" | [kind, 0, "batch", {}] | [h1, b1, h2, b2, ...]  many at once
 //
 // kind is 0 for a request, 1 for a reply (op is then the code, 0 for success). An empty frame
 // before "DYN1" (a REQ socket's delimiter) is the transport's affair, not seen here.
@@ -12,20 +11,18 @@
 //          client's, at most 2^53.
 // Batch:   each h and b is a bin: exactly the octets that the request's two frames would hold by
 //          themselves. So whatever is wrong with one request ends at its own octets.
-// Peers:   n is a message's place in PeerMessage, counted from 0; its fields follow in list order.
-//          Messages of a larger n are skipped, for they come from newer peers.
 //
 // Errors:  bad_request, unknown_op or too_large. A header that was readable gives its id back in
 //          `Rejected`, so that the client is answered rather than left to wait. In a batch a header
 //          that was not gives 0. A reply that cannot be read becomes an ErrorReply (internal, maybe
-//          applied): its request is not left to wait either. A peer's frame is read whole or
-//          refused whole.
+//          applied): its request is not left to wait either.
 #pragma once
 
 #include <functional>
 #include <vector>
 
-#include "libdynamo/wire/messages.h"
+#include "libdynamo/base/time.h"
+#include "libdynamo/wire/client_messages.h"
 
 namespace dynamo::wire {
 
@@ -57,16 +54,14 @@ struct Rejected {
     std::uint64_t id = 0;
     Error error;
 };
-struct PeerFrame {
-    PeerEnvelope envelope;
-    std::vector<PeerMessage> messages;
-};
-
 /// Header and body frames of one or many; with one, no batch is made unless `batch` is set.
 struct Frames {
     Bytes header;
     Bytes body;
 };
+
+/// too_large when either is longer than a frame may be.
+[[nodiscard]] Result<void> check_frames(BytesView header, BytesView body);
 
 [[nodiscard]] Frames encode_requests(const std::vector<Request>& requests);
 /// `batched`: the requests came in a batch, so their replies may go in one.
@@ -78,9 +73,6 @@ struct Frames {
 /// that reply is skipped.
 [[nodiscard]] Result<std::vector<Reply>> decode_replies(
     BytesView header, BytesView body, const std::function<std::string_view(std::uint64_t)>& op_of);
-
-[[nodiscard]] Frames encode_peer(const PeerFrame& frame);
-[[nodiscard]] Result<PeerFrame> decode_peer(BytesView header, BytesView body);
 
 /// The op name of a request's alternative.
 [[nodiscard]] std::string_view op_of(const ClientRequest& request);

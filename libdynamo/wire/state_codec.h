@@ -7,7 +7,7 @@
 //
 //     clock     [[node, birth, first, last, first, last, ...], ...]
 //     object    [1, clock, [[entry of the clock, counter, tombstone, wall_ms, value], ...]]
-//     context   octet 1, [cluster, position, clock(, fastest)], 8 octets of checksum over all before
+//     context   octet 1, [cluster, position, clock(, fastest)], 8 octets of checksum over the rest
 //     member    [id, name, zone, weight, client address, peer address]
 //     epoch     [1, number, parent, proposer, wall_ms, count, [member, ...], N, Q, table,
 //                [version, ...], [[issuer, seq], ...]]      table: bin, 2 octets big-endian an

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "libdynamo/wire/frames.h"
+#include "libdynamo/wire/peer_frames.h"
 
 namespace dynamo::sim {
 

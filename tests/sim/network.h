@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "libdynamo/wire/frames.h"
+#include "libdynamo/wire/peer_frames.h"
 #include "tests/sim/chance.h"
 #include "tests/sim/timeline.h"
 

@@ -1,5 +1,6 @@
 #include "libdynamo/wire/frames.h"
 
+#include "libdynamo/wire/peer_frames.h"
 #include "tests/libdynamo/wire/generators.h"
 #include "tests/libdynamo/wire/samples.h"
 

@@ -1,5 +1,5 @@
-#include "libdynamo/wire/messages.h"
-
+#include "libdynamo/wire/client_messages.h"
+#include "libdynamo/wire/peer_messages.h"
 #include "tests/libdynamo/wire/generators.h"
 
 namespace dynamo::wire {

@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-#include "libdynamo/wire/frames.h"
+#include "libdynamo/wire/peer_frames.h"
 #include "libdynamo/wire/state_codec.h"
 #include "libdynamo/wire/struct_codec.h"
 
