@@ -141,9 +141,10 @@ bool Transport::send_peer(const std::string& address, const NodeId& node, wire::
         }
     }
     if (!node.is_none()) peer.node = node;
-    // It is tried again all the time; until it answers there is nobody.
+    const bool taken = peer.link->send(std::move(frames));
+    // Refused just now; an older refusal would have made it connect anew.
     if (peer.link->is_refused() && !node.is_none()) parts_->unreachable.insert(node);
-    return peer.link->send(std::move(frames));
+    return taken;
 }
 
 Transport::Noticed Transport::take_noticed() {
@@ -158,7 +159,7 @@ Transport::Noticed Transport::take_noticed() {
                               fmt::format("cannot reach the peer address {}: nobody listens there, "
                                           "or it is no peer address of a daemon; goes on trying",
                                           address));
-        if (!peer.link->is_refused()) peer.is_told = false;
+        if (peer.link->is_connected()) peer.is_told = false;
     }
     Noticed noticed;
     noticed.gone = parts_->clients.take_gone();

@@ -1,17 +1,34 @@
 #include "daemon/shell/transport_link.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "daemon/shell/transport_socket.h"
 
 namespace dynamo {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// For so long a refusal is proof enough; it also bounds how often a dead peer is connected to.
+constexpr auto fresh = std::chrono::milliseconds(10);
+
+}  // namespace
 
 Link::Link(zmq::context_t& context, const Address& address, std::uint64_t memory,
            LinkCounters& counters)
-    : socket_(context, zmq::socket_type::dealer),
+    : context_(context),
+      address_(address),
       memory_(memory),
       counters_(counters),
-      last_used_(std::chrono::steady_clock::now()) {
+      last_used_(Clock::now()) {
+    open();
+}
+
+Link::~Link() { close_watched(socket_, monitor_); }
+
+void Link::open() {
+    socket_ = zmq::socket_t(context_, zmq::socket_type::dealer);
     set_common(socket_);
     // A message is taken only when there is a connection to put it on.
     socket_.set(zmq::sockopt::immediate, true);
@@ -23,22 +40,34 @@ Link::Link(zmq::context_t& context, const Address& address, std::uint64_t memory
     // Nothing is ever sent back over this socket.
     socket_.set(zmq::sockopt::rcvhwm, 1);
     socket_.set(zmq::sockopt::maxmsgsize, std::int64_t{1024});
-    monitor_ = open_monitor(context, socket_,
+    monitor_ = open_monitor(context_, socket_,
                             ZMQ_EVENT_CONNECTED | ZMQ_EVENT_HANDSHAKE_SUCCEEDED |
                                 ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED);
-    socket_.connect(endpoint_of(address));
+    socket_.connect(endpoint_of(address_));
 }
 
-Link::~Link() { close_watched(socket_, monitor_); }
+/// On a socket of its own, so that no event of the old attempts is taken for one of this.
+void Link::open_anew() {
+    close_watched(socket_, monitor_);
+    try {
+        open();
+        state_ = State::connecting;
+    } catch (const zmq::error_t&) {
+        // It stays refused, and the next one that is sent tries again.
+        refused_at_ = Clock::now();
+    }
+}
 
 void Link::add_to(std::vector<zmq::pollitem_t>& items) {
-    items.push_back({monitor_.handle(), 0, ZMQ_POLLIN, 0});
+    // Without a handle it would be a descriptor.
+    if (monitor_.handle() != nullptr) items.push_back({monitor_.handle(), 0, ZMQ_POLLIN, 0});
     if (!waiting_.empty() && state_ == State::connected)
         items.push_back({socket_.handle(), 0, ZMQ_POLLOUT, 0});
 }
 
 bool Link::send(wire::Frames frames) {
-    last_used_ = std::chrono::steady_clock::now();
+    last_used_ = Clock::now();
+    if (is_refused() && last_used_ - refused_at_ > fresh) open_anew();
     const auto octets = wire_octets(frames);
     if (waiting_octets_ + in_socket() + octets > memory_) {
         ++counters_.dropped;
@@ -71,12 +100,14 @@ bool Link::follow() {
     while (const auto event = next_event(monitor_)) {
         switch (event->kind) {
             case ZMQ_EVENT_CONNECTED:
+                state_ = State::connecting;
                 descriptor_ = event->value;
                 sent_ = 0;
                 fetched_ = 0;
                 break;
             case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
                 state_ = State::connected;
+                lost_ = false;
                 lost = false;
                 break;
             default:
@@ -92,8 +123,9 @@ bool Link::follow() {
 }
 
 void Link::lose() {
-    if (state_ != State::refused) ++counters_.losses;
+    if (!std::exchange(lost_, true)) ++counters_.losses;
     state_ = State::refused;
+    refused_at_ = Clock::now();
     counters_.dropped += waiting_.size();
     waiting_.clear();
     waiting_octets_ = 0;

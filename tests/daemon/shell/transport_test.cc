@@ -438,6 +438,46 @@ TEST(links, tell_that_a_peer_has_ended_and_find_it_again) {
     }));
 }
 
+/// Of a port that nobody listens at.
+Address address_of_nobody() { return Rig().transport->peer_address(); }
+
+TEST(links, do_not_take_an_old_refusal_for_news) {
+    const Address address = address_of_nobody();
+    Rig rig;
+    // As a daemon does that is started before its seed: it knows no node there.
+    rig.transport->send_peer(to_string(address), NodeId{}, {"early", "b"});
+    ASSERT_TRUE(rig.until([&] { return rig.transport->link_counters().losses > 0; }));
+
+    Log log(Severity::error);
+    const auto later = Transport::open({.listen = any_port, .listen_peer = address}, log);
+    ASSERT_TRUE(later.has_value()) << later.error().message;
+    // Old enough, and the rig is given no turn in which it would learn of libzmq's own attempts.
+    const auto since = std::chrono::steady_clock::now();
+    while (std::chrono::steady_clock::now() - since < 50ms) (*later)->wait(1ms, -1);
+
+    rig.transport->send_peer(to_string(address), some_node, {"h", "b"});
+    std::vector<std::string> came;
+    ASSERT_TRUE(rig.until([&] {
+        (*later)->wait(1ms, -1);
+        (*later)->receive_peers(64, mebi, [&](const Received& got) { came.push_back(got.header); });
+        return !came.empty();
+    }));
+    EXPECT_EQ(came.back(), "h");
+    EXPECT_TRUE(rig.unreachable.empty());
+}
+
+TEST(links, say_each_time_that_nobody_listens) {
+    const Address address = address_of_nobody();
+    Rig rig;
+    for (int i = 0; i < 3; ++i) {
+        rig.unreachable.clear();
+        rig.transport->send_peer(to_string(address), some_node, {"h", "b"});
+        ASSERT_TRUE(rig.until([&] { return !rig.unreachable.empty(); }));
+        EXPECT_EQ(rig.unreachable.front(), some_node);
+    }
+    EXPECT_EQ(rig.transport->link_counters().losses, 1u);
+}
+
 TEST(links, drop_what_is_over_the_budget_of_a_peer_that_does_not_read) {
     Rig rig({.listen = {}, .listen_peer = {}, .peer_memory = 4 * mebi});
     Rig stopped;  // never given a turn
