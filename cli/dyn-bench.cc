@@ -51,7 +51,7 @@ class BenchTool {
 
     [[nodiscard]] Result<std::unique_ptr<Bench>> prepare(const Settings& settings);
     [[nodiscard]] Result<void> check_limits(const Settings& settings);
-    [[nodiscard]] Measured measure(Bench& bench, const Plan& plan);
+    [[nodiscard]] Measured measure(Bench& bench, const Plan& plan) const;
     [[nodiscard]] Result<Verification> verify_all(Bench& bench) const;
     [[nodiscard]] int conclude(const Report& report) const;
     [[nodiscard]] int judge_verification(const Report& report) const;
@@ -152,7 +152,7 @@ Result<std::unique_ptr<Bench>> BenchTool::prepare(const Settings& settings) {
     return bench;
 }
 
-Measured BenchTool::measure(Bench& bench, const Plan& plan) {
+Measured BenchTool::measure(Bench& bench, const Plan& plan) const {
     LiveLine live(options_.quiet);
     return bench.runner.run(plan, [&](const Tally& since, double seconds) {
         const double interval = std::chrono::duration<double>(plan.watch_every).count();

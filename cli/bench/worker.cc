@@ -28,7 +28,7 @@ Ending ending_of(const Result<Stored>& stored) {
 
 std::string key_of(const Settings& settings, std::uint64_t number) {
     char digits[20];
-    const auto end = std::to_chars(std::begin(digits), std::end(digits), number).ptr;
+    char* const end = std::to_chars(std::begin(digits), std::end(digits), number).ptr;
     std::string key;
     key.reserve(settings.prefix.size() + sizeof digits);
     return key.append(settings.prefix).append(std::begin(digits), end);

@@ -248,6 +248,31 @@ class BenchmarksOfFailures(Bench):
                 self.assertEqual((found["lost"], found["phantom"], found["damaged"],
                                   found["unread"]), (0, 0, 0, 0))
 
+    def test_without_a_cluster_errors_are_counted_at_leisure(self):
+        process = subprocess.Popen(
+            ["dyn-bench", "run", "--prefix", "gone:", "--load", "--keys", "50", "--for", "1h",
+             "--slo", "errors<1", "--format", "json"],
+            env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        try:
+            self.eventually(lambda: self.tool("dyn-get", "gone:49").returncode in (0, 3), "a put")
+            for node in ("n1", "n2", "n3"):
+                self.ok("dyn-cluster", "kill", node)
+            # Longer than a request waits for its answer: what was under way has failed by then.
+            with self.assertRaises(subprocess.TimeoutExpired):
+                process.communicate(timeout=4)
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
+            for node in ("n1", "n2", "n3"):
+                self.ok("dyn-cluster", "restart", node)
+        self.assertEqual(process.returncode, 1)
+        report = json.loads(out)
+        self.assertGreater(report["errors_by_code"]["unreachable"], 0)
+        self.assertEqual(sum(report["errors_by_code"].values()), report["errors"])
+        # Each of the 64 waits 10 ms after a failure.
+        self.assertLess(report["errors"], 64 * (report["seconds"] * 100 + 1))
+
     def test_lost_writes_are_found_and_named(self):
         # Nothing is put once all keys are: the gets only pass the time until the interrupt.
         process = subprocess.Popen(
