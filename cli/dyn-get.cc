@@ -12,6 +12,8 @@
 #include "cli/common/key_io.h"
 #include "cli/common/options.h"
 #include "cli/common/spec.h"
+#include "cli/get/look.h"
+#include "cli/get/wait.h"
 
 namespace dynamo::cli {
 namespace {
@@ -26,11 +28,14 @@ class GetTool {
     int run_batch();
     int get_keys(const std::vector<std::string>& keys);
     int get_one(Client& client, const std::string& key);
+    int take(const std::string& key, const Got& got);
     int show(const std::string& key, const Got& got);
     int show_value(const std::string& key, const Got& got);
     int show_siblings(const std::vector<const Version*>& values);
     int show_resolved(const std::string& key, const std::vector<const Version*>& values);
     int show_stat(const std::string& key, const Got& got);
+    int wait_for(const std::string& key);
+    [[nodiscard]] Result<void> check_options() const;
     [[nodiscard]] Result<std::string> resolve(const std::vector<const Version*>& values) const;
     [[nodiscard]] int print(std::string_view octets) const;
 
@@ -42,6 +47,10 @@ class GetTool {
     std::optional<std::string> sibling_directory_;
     std::optional<std::string> resolve_;
     bool stat_ = false;
+    bool replicas_ = false;
+    bool where_ = false;
+    bool trace_ = false;
+    WaitFor wait_;
     std::optional<std::string> batch_;
     unsigned in_flight_ = 256;
 };
@@ -61,11 +70,17 @@ Spec GetTool::spec() {
                      {"dyn-get --all cart:7", "Print every sibling, one a line."},
                      {"dyn-get --resolve newest cart:7", "Print the youngest sibling."},
                      {"printf 'cart:7\\ncart:8\\n' | dyn-get --batch -",
-                      "Read many keys, one JSON object a line."}},
-        .exits = with_failures({{exits::done, "the value was printed"},
-                                {exits::no, "the key has no value"},
-                                {exits::conflict, "several siblings; nothing was printed"},
-                                {exits::partial, "some keys of a batch could not be read"}}),
+                      "Read many keys, one JSON object a line."},
+                     {"dyn-get --replicas cart:7", "See what each replica holds."},
+                     {"dyn-get --wait-until present --wait-for 10s cart:7",
+                      "Wait for a value, and print it."}},
+        .exits =
+            with_failures({{exits::done, "the value was printed"},
+                           {exits::no, "the key has no value; with --wait-for: the time is over"},
+                           {exits::conflict, "several siblings; nothing was printed"},
+                           {exits::partial,
+                            "some keys of a batch could not be read; --replicas: some nodes "
+                            "did not answer"}}),
     };
 }
 
@@ -102,19 +117,55 @@ void GetTool::build(App& app) {
               .name = "--stat",
               .help = "print what is known of each version instead of the value"},
              stat_);
+    app.flag({.letter = "",
+              .name = "--replicas",
+              .help = "print what each replica holds, and each stand-in, asking them one by one"},
+             replicas_)
+        .excludes = {"--all", "--sibling-dir", "--resolve", "--stat", "--context"};
+    app.flag({.letter = "",
+              .name = "--where",
+              .help = "print which nodes hold the key and who would coordinate, reading nothing"},
+             where_)
+        .excludes = {"--all", "--sibling-dir", "--resolve", "--stat", "--context", "--replicas"};
+    app.flag({.letter = "",
+              .name = "--trace",
+              .help = "say on standard error who coordinated, who was asked and who answered when"},
+             trace_);
+    app.option({.letter = "",
+                .name = "--wait-until",
+                .help = "read the key again and again until it is so; changed: against what "
+                        "--context FILE holds, else against what was seen first",
+                .value = "WHAT",
+                .choices = {"present", "absent", "changed"}},
+               wait_.what)
+        .excludes = {"--replicas", "--where"};
+    app.option({.letter = "",
+                .name = "--wait-for",
+                .help = "the longest wait of --wait-until, then exit 1; without it there is none",
+                .value = "TIME"},
+               [this](const std::string& text) -> Result<void> {
+                   const auto limit = duration_from_text(text);
+                   if (!limit) {
+                       return std::unexpected(limit.error());
+                   }
+                   wait_.limit = *limit;
+                   return {};
+               });
     app.option({.letter = "",
                 .name = "--batch",
                 .help = "read a list of keys from stdin (-) or a file and print one JSON object a "
                         "line, in that order",
                 .value = "-|@FILE"},
                batch_)
-        .excludes = {"--all", "--sibling-dir", "--resolve", "--stat", "--context"};
+        .excludes = {"--all",      "--sibling-dir", "--resolve", "--stat",      "--context",
+                     "--replicas", "--where",       "--trace",   "--wait-until"};
     app.option({.letter = "",
                 .name = "--in-flight",
                 .help = "requests of a batch under way at a time; 256 when not given",
                 .value = "N"},
                in_flight_);
-    common_.declare(app, {.formats = {"human", "json", "ndjson"}, .keys = true, .lists = true});
+    common_.declare(app,
+                    {.formats = {"human", "json", "ndjson", "tsv"}, .keys = true, .lists = true});
     app.action([this] { return run(); });
 }
 
@@ -123,17 +174,8 @@ int GetTool::run() {
     if (batch_) {
         return run_batch();
     }
-    if (operands_.empty()) {
-        return reporter.usage(Error{Code::bad_request, "KEY is missing"});
-    }
-    if (operands_.size() > 1 && (context_file_ || sibling_directory_)) {
-        return reporter.usage(
-            Error{Code::bad_request, "--context and --sibling-dir go with one KEY"});
-    }
-    if (resolve_ && *resolve_ != "newest" && !resolve_->starts_with("cmd:")) {
-        return reporter.usage(
-            Error{Code::bad_request,
-                  fmt::format("--resolve: write newest or cmd:CMD, not '{}'", *resolve_)});
+    if (const auto good = check_options(); !good) {
+        return reporter.usage(good.error());
     }
     std::vector<std::string> keys;
     for (const Operand& operand : operands_) {
@@ -143,13 +185,47 @@ int GetTool::run() {
         }
         keys.push_back(std::move(*key));
     }
+    if (replicas_ || where_) {
+        return replicas_ ? print_replicas(common_, keys) : print_places(common_, keys);
+    }
+    if (wait_.what == "changed" && context_file_) {
+        std::error_code ignored;
+        if (std::filesystem::exists(*context_file_, ignored)) {
+            const auto before = read_context(*context_file_);
+            if (!before) {
+                return reporter.error(before.error());
+            }
+            wait_.since = before->token;
+        }
+    }
     if (context_file_) {
         // A file left from an earlier read must not stand for one that fails now.
         if (const auto removed = remove_file(*context_file_); !removed) {
             return reporter.error(removed.error());
         }
     }
-    return get_keys(keys);
+    return wait_.what.empty() ? get_keys(keys) : wait_for(keys.front());
+}
+
+Result<void> GetTool::check_options() const {
+    if (operands_.empty()) {
+        return fail(Code::bad_request, "KEY is missing");
+    }
+    const bool several = operands_.size() > 1;
+    if (several && (context_file_ || sibling_directory_)) {
+        return fail(Code::bad_request, "--context and --sibling-dir go with one KEY");
+    }
+    if (several && !wait_.what.empty()) {
+        return fail(Code::bad_request, "--wait-until goes with one KEY");
+    }
+    if (wait_.limit && wait_.what.empty()) {
+        return fail(Code::bad_request, "--wait-for goes with --wait-until");
+    }
+    if (resolve_ && *resolve_ != "newest" && !resolve_->starts_with("cmd:")) {
+        return fail(Code::bad_request,
+                    fmt::format("--resolve: write newest or cmd:CMD, not '{}'", *resolve_));
+    }
+    return {};
 }
 
 int GetTool::get_keys(const std::vector<std::string>& keys) {
@@ -170,20 +246,23 @@ int GetTool::get_keys(const std::vector<std::string>& keys) {
 }
 
 int GetTool::get_one(Client& client, const std::string& key) {
-    const auto got = client.get(key, {.r = r_});
-    if (!got) {
-        return common_.reporter().error(got.error(), key);
+    const auto got = client.get(key, {.r = r_, .trace = trace_});
+    return got ? take(key, *got) : common_.reporter().error(got.error(), key);
+}
+
+int GetTool::take(const std::string& key, const Got& got) {
+    if (trace_ && !common_.json()) {
+        write_error(trace_text(named_trace(common_, got.trace)));
     }
-    const bool chosen =
-        got->values().size() <= 1 || all_ || sibling_directory_ || resolve_ || stat_;
+    const bool chosen = got.values().size() <= 1 || all_ || sibling_directory_ || resolve_ || stat_;
     // Before the value: whoever reads the value to its end finds the context there. Not for a
     // conflict that nobody looked at: the next put would supersede it unseen.
     if (context_file_ && chosen) {
-        if (const auto written = write_context(*context_file_, got->context); !written) {
+        if (const auto written = write_context(*context_file_, got.context); !written) {
             return common_.reporter().error(written.error());
         }
     }
-    return show(key, *got);
+    return show(key, got);
 }
 
 int GetTool::show(const std::string& key, const Got& got) {
@@ -193,6 +272,9 @@ int GetTool::show(const std::string& key, const Got& got) {
     if (common_.json()) {
         nlohmann::ordered_json object = {{"schema", "dyn.get/1"}};
         object.update(got_fields(key, got));
+        if (trace_) {
+            object["trace"] = trace_json(named_trace(common_, got.trace));
+        }
         const std::size_t count = got.values().size();
         const int printed = print(dumped(object) + "\n");
         return printed != exits::done ? printed
@@ -302,6 +384,33 @@ int GetTool::show_stat(const std::string& key, const Got& got) {
     return printed == exits::done && absent
                ? common_.reporter().no(fmt::format("{}: no such key", printable(key)))
                : printed;
+}
+
+int GetTool::wait_for(const std::string& key) {
+    const Reporter reporter = common_.reporter();
+    auto admin = common_.open_admin();
+    if (!admin) {
+        return reporter.error(admin.error());
+    }
+    const auto ring = admin->ring();
+    if (!ring) {
+        return reporter.error(ring.error());
+    }
+    auto client = common_.open_client();
+    if (!client) {
+        return reporter.error(client.error());
+    }
+    wait_.r = r_;
+    const auto got = wait_for_key(*client, *ring, key, wait_);
+    if (!got) {
+        return reporter.error(got.error(), key);
+    }
+    if (!*got) {
+        return reporter.no(fmt::format("{}: not {} in that time", printable(key), wait_.what));
+    }
+    const int taken = take(key, **got);
+    // What was waited for has come, though there is nothing to print.
+    return taken == exits::no ? exits::done : taken;
 }
 
 int GetTool::print(std::string_view octets) const {

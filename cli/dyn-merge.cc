@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/common/batch.h"
 #include "cli/common/files.h"
 #include "cli/common/key_io.h"
 #include "cli/common/options.h"
@@ -20,6 +22,9 @@ class MergeTool {
   private:
     void build(App& app);
     int run();
+    int run_batch();
+    void merge_item(Client& client, const Line& line, const std::string& key, const Got& got,
+                    const Batch::Finish& finish);
     int merge(Client& client, const std::string& key, const Got& got);
     int finish(Client& client, const std::string& key, std::size_t siblings, std::size_t octets);
     [[nodiscard]] Result<std::string> merged(const Got& got) const;
@@ -31,6 +36,7 @@ class MergeTool {
     unsigned r_ = 0;
     unsigned w_ = 0;
     bool allow_empty_ = false;
+    std::optional<std::string> batch_;
 };
 
 Spec MergeTool::spec() {
@@ -46,18 +52,21 @@ Spec MergeTool::spec() {
         .examples = {{"dyn-merge cart:7 --with 'sort -u'", "Keep each line of any sibling once."},
                      {"dyn-merge cart:7 --with 'jq -s add'", "Merge JSON objects or arrays."},
                      {"dyn-merge note --with 'cat \"$1\"; :'",
-                      "Keep the first sibling alone, naming its file."}},
+                      "Keep the first sibling alone, naming its file."},
+                     {"dyn-keys --conflicts-only | dyn-merge --batch - --with 'sort -u'",
+                      "Settle every conflict that there is."}},
         .exits = with_failures({{exits::done, "one value is left, merged now or before"},
                                 {exits::no, "the key has no value"},
                                 {exits::usage,
                                  "the command line makes no sense, or CMD failed: "
                                  "nothing was written"},
-                                {exits::conflict, "merged, but new siblings have arrived"}}),
+                                {exits::conflict, "merged, but new siblings have arrived"},
+                                {exits::partial, "some keys of a batch were not settled"}}),
     };
 }
 
 void MergeTool::build(App& app) {
-    app.operands({.name = "KEY", .help = "the key to settle", .least = 1, .most = 1}, operands_);
+    app.operands({.name = "KEY", .help = "the key to settle", .least = 0, .most = 1}, operands_);
     app.option({.letter = "",
                 .name = "--with",
                 .help = "the command that merges; its stdout becomes the value",
@@ -75,7 +84,13 @@ void MergeTool::build(App& app) {
                w_);
     app.flag({.letter = "", .name = "--allow-empty", .help = "store even if CMD prints nothing"},
              allow_empty_);
-    common_.declare(app, {.formats = {"human", "json", "ndjson"}, .keys = true});
+    app.option({.letter = "",
+                .name = "--batch",
+                .help = "settle a list of keys from stdin (-) or a file, one a line. Each failed "
+                        "one is printed as a JSON line",
+                .value = "-|@FILE"},
+               batch_);
+    common_.declare(app, {.formats = {"human", "json", "ndjson"}, .keys = true, .lists = true});
     app.action([this] { return run(); });
 }
 
@@ -83,6 +98,15 @@ int MergeTool::run() {
     const Reporter reporter = common_.reporter();
     if (command_.empty()) {
         return reporter.usage(Error{Code::bad_request, "--with CMD is missing"});
+    }
+    if (batch_) {
+        return operands_.empty()
+                   ? run_batch()
+                   : reporter.usage(
+                         Error{Code::bad_request, "a batch takes its keys from the list only"});
+    }
+    if (operands_.empty()) {
+        return reporter.usage(Error{Code::bad_request, "KEY is missing"});
     }
     const auto key = common_.key_from_text(operands_[0].text);
     if (!key) {
@@ -133,7 +157,8 @@ Result<std::string> MergeTool::merged(const Got& got) const {
     if (!names) {
         return std::unexpected(names.error());
     }
-    auto value = run_command(command_, *names);
+    // A list of keys on stdin is not for the command to read.
+    auto value = run_command(command_, *names, batch_ ? CommandInput::nothing : CommandInput::ours);
     if (value && value->empty() && !allow_empty_) {
         return fail(Code::bad_request,
                     fmt::format("'{}' printed nothing (see --allow-empty)", command_));
@@ -162,6 +187,55 @@ int MergeTool::finish(Client& client, const std::string& key, std::size_t siblin
     reporter.remark(
         fmt::format("{}: merged {} siblings into {} octets", printable(key), siblings, octets));
     return print(key, siblings, left);
+}
+
+int MergeTool::run_batch() {
+    // Few at a time: the commands run one after the other, and what was read should be fresh.
+    Batch batch(common_, {.source = *batch_, .in_flight = 16, .verb = "settled"});
+    return batch.run([this](Client& client, const Line& line, const Batch::Finish& finish) {
+        const auto key = common_.key_from_text(line.text);
+        if (!key) {
+            finish(failed_item(line, "", key.error()));
+            return;
+        }
+        client.get_async(*key, {.r = r_},
+                         [this, &client, line, key = *key, finish](const Result<Got>& got) {
+                             if (!got) {
+                                 finish(failed_item(line, key, got.error()));
+                             } else if (got->values().size() <= 1) {
+                                 finish({.absent = got->values().empty()});
+                             } else {
+                                 merge_item(client, line, key, *got, finish);
+                             }
+                         });
+    });
+}
+
+void MergeTool::merge_item(Client& client, const Line& line, const std::string& key, const Got& got,
+                           const Batch::Finish& finish) {
+    const auto value = merged(got);
+    if (!value) {
+        finish(failed_item(line, key, value.error()));
+        return;
+    }
+    PutOptions options;
+    options.mode = PutMode::context;
+    options.context = got.context;
+    options.w = w_;
+    client.put_async(
+        key, *value, options, [this, &client, line, key, finish](const Result<Stored>& stored) {
+            if (!stored) {
+                finish(failed_item(line, key, stored.error()));
+                return;
+            }
+            client.get_async(key, {.r = r_}, [line, key, finish](const Result<Got>& after) {
+                Error error = after ? Error{Code::conflict, "merged, but siblings are there again"}
+                                    : after.error();
+                error.applied = Applied::yes;
+                const bool settled = after && after->values().size() <= 1;
+                finish(settled ? Outcome{} : failed_item(line, key, error));
+            });
+        });
 }
 
 int MergeTool::print(const std::string& key, std::size_t siblings, std::size_t left) const {

@@ -154,6 +154,7 @@ PutOptions PutTool::put_options() const {
     PutOptions options;
     options.mode = blind_ ? PutMode::blind : PutMode::observe;
     options.w = write_.w();
+    options.trace = write_.trace();
     options.overwrite = overwrite_;
     options.if_absent = create_;
     return options;

@@ -53,7 +53,7 @@ int Reporter::error(const Error& error, const std::string& about, const std::str
         nlohmann::ordered_json object = {{"schema", "dyn.error/1"}, {"tool", program_}};
         object.update(error_fields(error));
         if (!about.empty()) {
-            object["about"] = as_utf8(about);
+            object["about"] = as_utf8(shortened(about));
         }
         if (!next.empty()) {
             object["next"] = next;
@@ -62,7 +62,7 @@ int Reporter::error(const Error& error, const std::string& about, const std::str
         return exit;
     }
     std::string line = program_ + ": ";
-    line += about.empty() ? "" : printable(about) + ": ";
+    line += about.empty() ? "" : printable(shortened(about)) + ": ";
     line += printable(error.message);
     // Most messages of the library name the address themselves.
     const bool named = error.node.empty() || error.message.find(error.node) != std::string::npos;

@@ -196,7 +196,7 @@ Result<std::vector<std::string>> write_values(const std::filesystem::path& direc
 }
 
 Result<std::string> run_command(const std::string& command,
-                                const std::vector<std::string>& arguments) {
+                                const std::vector<std::string>& arguments, CommandInput input) {
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
         return system_error("make a pipe for", command);
@@ -220,6 +220,9 @@ Result<std::string> run_command(const std::string& command,
     if (child == 0) {
         std::signal(SIGPIPE, SIG_DFL);
         ::dup2(to.get(), STDOUT_FILENO);
+        if (input == CommandInput::nothing) {
+            ::dup2(::open("/dev/null", O_RDONLY), STDIN_FILENO);
+        }
         ::execvp("sh", pointers.data());
         ::_exit(127);
     }

@@ -4,6 +4,7 @@
 // Errors:  bad_request (exit 2) names the file and what the system said
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -49,9 +50,12 @@ class ScratchDirectory {
 [[nodiscard]] Result<std::vector<std::string>> write_values(
     const std::filesystem::path& directory, const std::vector<std::string_view>& values);
 
+/// What a command reads on its stdin.
+enum class CommandInput : std::uint8_t { ours, nothing };
 /// Runs COMMAND with the shell, `arguments` after it as its "$@"; answers with its stdout. It keeps
-/// this process's stdin and stderr. bad_request when it fails.
+/// this process's stderr, and its stdin unless that is a list of ours. bad_request when it fails.
 [[nodiscard]] Result<std::string> run_command(const std::string& command,
-                                              const std::vector<std::string>& arguments);
+                                              const std::vector<std::string>& arguments,
+                                              CommandInput input = CommandInput::ours);
 
 }  // namespace dynamo::cli

@@ -1,5 +1,7 @@
 #include "cli/common/key_io.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <tuple>
@@ -29,6 +31,40 @@ nlohmann::ordered_json got_fields(std::string_view key, const Got& got) {
     }
     object["context"] = to_text(got.context);
     return object;
+}
+
+std::vector<TraceStep> named_trace(const CommonOptions& common, std::vector<TraceStep> trace) {
+    auto admin = common.open_admin();
+    const auto ring = admin ? admin->ring() : std::unexpected(admin.error());
+    if (!ring) {
+        return trace;
+    }
+    for (TraceStep& step : trace) {
+        const auto node = std::ranges::find_if(ring->nodes, [&step](const NodeInfo& info) {
+            return step.node.size() == 8 && info.id.starts_with(step.node);
+        });
+        step.node = node == ring->nodes.end() ? step.node : node->name;
+    }
+    return trace;
+}
+
+std::string trace_text(const std::vector<TraceStep>& trace) {
+    std::string out;
+    for (const TraceStep& step : trace) {
+        out += fmt::format("{:>9.3f} ms  {}  {}\n", static_cast<double>(step.at.count()) / 1000,
+                           printable(step.node), printable(step.what));
+    }
+    return out;
+}
+
+nlohmann::ordered_json trace_json(const std::vector<TraceStep>& trace) {
+    auto list = nlohmann::ordered_json::array();
+    for (const TraceStep& step : trace) {
+        list.push_back({{"at_us", step.at.count()},
+                        {"node", as_utf8(step.node)},
+                        {"what", as_utf8(step.what)}});
+    }
+    return list;
 }
 
 const Version& newest(const std::vector<const Version*>& values) {

@@ -18,6 +18,13 @@ namespace dynamo::cli {
 /// "values" lists them when there are more.
 [[nodiscard]] nlohmann::ordered_json got_fields(std::string_view key, const Got& got);
 
+/// The trace with names where a client that had not seen the ring yet was told identities.
+[[nodiscard]] std::vector<TraceStep> named_trace(const CommonOptions& common,
+                                                 std::vector<TraceStep> trace);
+/// What a traced request did, a line a step: when, who, what.
+[[nodiscard]] std::string trace_text(const std::vector<TraceStep>& trace);
+[[nodiscard]] nlohmann::ordered_json trace_json(const std::vector<TraceStep>& trace);
+
 /// The youngest by the coordinators' clocks; ties by dot, so that all readers agree.
 [[nodiscard]] const Version& newest(const std::vector<const Version*>& values);
 

@@ -105,7 +105,8 @@ Result<std::string> CommonOptions::key_from_text(std::string_view text) const {
     }
     if (!key) {
         return fail(Code::bad_request,
-                    fmt::format("key '{}': {}", printable(text), key.error().message));
+                    fmt::format("key '{}': {}", printable(shortened(std::string(text))),
+                                key.error().message));
     }
     if (key->empty()) {
         return fail(Code::bad_request, "a key has at least one octet");

@@ -121,6 +121,19 @@ std::string printable(std::string_view octets) {
     return out;
 }
 
+std::string shortened(const std::string& text) {
+    constexpr std::size_t shown = 64;
+    if (text.size() <= shown) {
+        return text;
+    }
+    // Not in the middle of a character.
+    std::size_t end = shown;
+    while (end > shown - 4 && (static_cast<unsigned char>(text[end]) & 0xC0u) == 0x80) {
+        --end;
+    }
+    return fmt::format("{}... ({} octets)", text.substr(0, end), text.size());
+}
+
 std::size_t width_of(std::string_view text) {
     return static_cast<std::size_t>(std::ranges::count_if(
         text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0u) != 0x80; }));

@@ -31,6 +31,8 @@ void write_error(std::string_view text);
 [[nodiscard]] std::string as_utf8(std::string_view octets);
 /// For a person's eyes: control characters and what is no UTF-8 as \xNN.
 [[nodiscard]] std::string printable(std::string_view octets);
+/// A long key says no more than its beginning: the first 64 octets and the length.
+[[nodiscard]] std::string shortened(const std::string& text);
 /// Columns on a terminal, one a code point.
 [[nodiscard]] std::size_t width_of(std::string_view text);
 /// `text` with spaces after it up to `width` columns.

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/common/key_io.h"
+
 namespace dynamo::cli {
 
 void WriteOptions::declare(App& app) {
@@ -20,6 +22,10 @@ void WriteOptions::declare(App& app) {
               .name = "--print-context",
               .help = "print the context of the write, for the next one"},
              print_context_);
+    app.flag({.letter = "",
+              .name = "--trace",
+              .help = "say on standard error who coordinated, who was asked and who answered when"},
+             trace_);
 }
 
 void WriteOptions::declare_batch(App& app, const std::string& help,
@@ -74,9 +80,15 @@ int WriteOptions::finish(const CommonOptions& common, const std::string& key,
         put_octets(object, "key", key);
         object["existed"] = stored.existed;
         object["context"] = to_text(stored.context);
+        if (trace_) {
+            object["trace"] = trace_json(named_trace(common, stored.trace));
+        }
         out = dumped(object) + "\n";
     } else if (print_context_) {
         out = to_text(stored.context) + "\n";
+    }
+    if (trace_ && !common.json()) {
+        write_error(trace_text(named_trace(common, stored.trace)));
     }
     return out.empty() || write_out(out) ? exits::done : exits::server;
 }

@@ -14,7 +14,7 @@
 
 namespace dynamo::cli {
 
-/// -w, -C, --print-context.
+/// -w, -C, --print-context, --trace.
 class WriteOptions {
   public:
     void declare(App& app);
@@ -26,6 +26,7 @@ class WriteOptions {
     [[nodiscard]] bool has_context() const { return source_.has_value(); }
     [[nodiscard]] const ContextToken& context() const { return source_->token; }
     [[nodiscard]] unsigned w() const { return w_; }
+    [[nodiscard]] bool trace() const { return trace_; }
     [[nodiscard]] bool names_context() const { return context_.has_value(); }
 
     /// After the write: the file that gave the context now holds the new one, so that writes can
@@ -41,6 +42,7 @@ class WriteOptions {
     std::optional<std::string> context_;
     std::optional<ContextSource> source_;
     bool print_context_ = false;
+    bool trace_ = false;
     std::optional<std::string> batch_;
     unsigned in_flight_ = 256;
     bool resend_unknown_ = false;
