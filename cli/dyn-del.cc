@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/common/batch.h"
@@ -201,7 +202,9 @@ int DelTool::delete_pages(Client& client, const std::string& prefix) {
     const Reporter reporter = common_.reporter();
     catch_interrupt();
     constexpr std::size_t page_keys = 1000;
-    KeyPages pages({.prefix = prefix}, 0);
+    KeyQuery query;
+    query.prefix = prefix;
+    KeyPages pages(std::move(query), 0);
     while (!pages.at_end() && !interrupted()) {
         const auto page = pages.next(client, page_keys);
         if (!page) {

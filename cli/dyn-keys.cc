@@ -131,7 +131,9 @@ int KeysTool::finish(const KeyPages& pages) const {
 
 int KeysTool::run() {
     const Reporter reporter = common_.reporter();
-    KeyQuery query{.partition = partition_, .cursor = cursor_};
+    KeyQuery query;
+    query.partition = partition_;
+    query.cursor = cursor_;
     if (!prefix_.empty()) {
         auto prefix = common_.key_from_text(prefix_);
         if (!prefix) {

@@ -177,7 +177,9 @@ Result<Updated> Update::in_turn(const RingView& ring) {
             return std::unexpected(base.error());
         }
         if (base->absent && settings_.if_present) {
-            return Updated{.absent = true};
+            Updated nothing;
+            nothing.absent = true;
+            return nothing;
         }
         // Where the last write wins a ticket would be one, and hide the value.
         const bool queued = !ring.last_write_wins;
