@@ -4,7 +4,7 @@
 build_packages=(
     g++ cmake ninja-build pkg-config
     libcli11-dev libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libdb5.3++-dev
-    libxxhash-dev libmd-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev
+    libjemalloc-dev libxxhash-dev libmd-dev nlohmann-json3-dev libtomlplusplus-dev libfmt-dev
 )
 quickstart_packages=(jq)
 test_packages=(

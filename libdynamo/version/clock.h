@@ -9,7 +9,9 @@
 // Departs from section 4.4: the paper's clock has no cloud and is cut at ten entries. Without the
 // cloud a context would claim writes that its holder never saw; a cut loses or revives writes.
 //
-// Shape:   entries sorted by actor; intervals sorted, disjoint, not touching, never empty
+// Shape:   one entry an interval, sorted by actor, then by counter; those of one actor are disjoint
+//          and do not touch; none is empty. One block of memory whatever it holds: clocks are
+//          copied and read all the time, and few actors have more than one interval.
 // Threads: a plain value
 #pragma once
 
@@ -46,7 +48,7 @@ class Clock {
   public:
     struct Entry {
         Actor actor;
-        std::vector<Interval> intervals;
+        Interval interval;
         bool operator==(const Entry&) const = default;
     };
 
@@ -68,12 +70,15 @@ class Clock {
     [[nodiscard]] std::size_t size() const;
     [[nodiscard]] bool empty() const { return entries_.empty(); }
     [[nodiscard]] const std::vector<Entry>& entries() const { return entries_; }
+    /// How many different actors it has.
+    [[nodiscard]] std::size_t actors() const;
+    /// Makes room for so many entries.
+    void reserve(std::size_t entries) { entries_.reserve(entries); }
 
     bool operator==(const Clock&) const = default;
 
   private:
-    Entry& entry_of(const Actor& actor);
-    [[nodiscard]] const Entry* find(const Actor& actor) const;
+    [[nodiscard]] bool holds(const Entry& wanted) const;
 
     std::vector<Entry> entries_;
 };

@@ -1,4 +1,6 @@
 // Clocks, objects and contexts (state_codec.h).
+#include <algorithm>
+
 #include "libdynamo/base/check.h"
 #include "libdynamo/wire/state_codec.h"
 #include "libdynamo/wire/state_parts.h"
@@ -16,14 +18,17 @@ void append_big_endian(Bytes& out, std::uint64_t value) {
 // ------------------------------------------------------------------------------------------ clocks
 
 void encode_clock(Writer& writer, const Clock& clock) {
-    writer.array(clock.entries().size());
-    for (const Clock::Entry& entry : clock.entries()) {
-        writer.array(2 + entry.intervals.size() * 2);
-        writer.bin(entry.actor.node.bytes());
-        writer.number(entry.actor.birth);
-        for (const Interval& interval : entry.intervals) {
-            writer.number(interval.first);
-            writer.number(interval.last);
+    const auto& entries = clock.entries();
+    writer.array(clock.actors());
+    for (auto at = entries.begin(); at != entries.end();) {
+        const auto is_another = [&](const Clock::Entry& entry) { return entry.actor != at->actor; };
+        const auto end = std::find_if(at, entries.end(), is_another);
+        writer.array(2 + static_cast<std::size_t>(end - at) * 2);
+        writer.bin(at->actor.node.bytes());
+        writer.number(at->actor.birth);
+        for (; at != end; ++at) {
+            writer.number(at->interval.first);
+            writer.number(at->interval.last);
         }
     }
 }
@@ -47,6 +52,7 @@ Clock decode_clock(Reader& reader) {
     Clock clock;
     if (reader.failed()) return clock;
     const std::size_t count = reader.array();
+    clock.reserve(count);
     for (std::size_t i = 0; i < count && !reader.failed(); ++i) {
         const std::size_t elements = reader.array();
         const Actor actor{id_from<NodeId>(reader), reader.number()};
@@ -73,11 +79,16 @@ void encode_siblings(Writer& writer, const Object& object) {
     const auto& entries = object.clock.entries();
     writer.array(object.siblings.size());
     auto entry = entries.begin();
+    std::uint64_t index = 0;
     for (const Sibling& sibling : object.siblings) {
-        while (entry != entries.end() && entry->actor < sibling.dot.actor) ++entry;
+        while (entry != entries.end() && entry->actor < sibling.dot.actor) {
+            const Actor passed = entry->actor;
+            while (entry != entries.end() && entry->actor == passed) ++entry;
+            ++index;
+        }
         DYN_CHECK(entry != entries.end() && entry->actor == sibling.dot.actor);
         writer.array(5);
-        writer.number(static_cast<std::uint64_t>(entry - entries.begin()));
+        writer.number(index);
         writer.number(sibling.dot.counter);
         writer.boolean(sibling.tombstone);
         writer.signed_number(sibling.wall_ms);
@@ -85,20 +96,31 @@ void encode_siblings(Writer& writer, const Object& object) {
     }
 }
 
+/// The actor of that place among those of the clock; null when there are fewer.
+const Actor* actor_at(const Clock& clock, std::uint64_t index) {
+    const Actor* previous = nullptr;
+    for (const Clock::Entry& entry : clock.entries()) {
+        if (previous && *previous == entry.actor) continue;
+        if (index-- == 0) return &entry.actor;
+        previous = &entry.actor;
+    }
+    return nullptr;
+}
+
 Sibling decode_sibling(Reader& reader, const Clock& clock) {
     Sibling sibling;
     expect_array(reader, 5);
-    const std::uint64_t entry = reader.number();
+    const Actor* actor = actor_at(clock, reader.number());
     sibling.dot.counter = reader.number();
     sibling.tombstone = reader.boolean();
     sibling.wall_ms = reader.signed_number();
     sibling.value = reader.bin();
     if (reader.failed()) return sibling;
-    if (entry >= clock.entries().size()) {
+    if (!actor) {
         reader.fail("its node is not in the clock");
         return sibling;
     }
-    sibling.dot.actor = clock.entries()[entry].actor;
+    sibling.dot.actor = *actor;
     if (!clock.covers(sibling.dot))
         reader.fail("the clock does not cover it");
     else if (sibling.tombstone && !sibling.value.empty())

@@ -71,7 +71,7 @@ WriteSet Ledger::covered(const Bytes& key, const Clock& clock) {
         if (clock.covers(all[i].dot)) set.add(i);
     std::uint64_t dots = 0;
     for (const Clock::Entry& entry : clock.entries())
-        for (const Interval& interval : entry.intervals) dots += interval.last - interval.first + 1;
+        dots += entry.interval.last - entry.interval.first + 1;
     if (dots != set.size())
         verdict_.fail(rule::invented, key,
                       "a clock covers " + std::to_string(dots) + " writes, of which " +

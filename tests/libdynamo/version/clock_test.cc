@@ -40,9 +40,8 @@ Clock clock_of(const std::vector<Dot>& dots) {
 Dots dots_of(const Clock& clock) {
     Dots dots;
     for (const Clock::Entry& entry : clock.entries())
-        for (const Interval& interval : entry.intervals)
-            for (auto counter = interval.first; counter <= interval.last; ++counter)
-                dots.insert({entry.actor, counter});
+        for (auto counter = entry.interval.first; counter <= entry.interval.last; ++counter)
+            dots.insert({entry.actor, counter});
     return dots;
 }
 
@@ -50,14 +49,12 @@ Dots set_of(const std::vector<Dot>& dots) { return {dots.begin(), dots.end()}; }
 
 bool is_well_formed(const Clock& clock) {
     const auto& entries = clock.entries();
-    const auto touch = [](const Interval& a, const Interval& b) { return a.last + 1 >= b.first; };
-    return std::ranges::is_sorted(entries, std::ranges::less_equal{}, &Clock::Entry::actor) &&
-           std::ranges::all_of(entries, [&](const Clock::Entry& entry) {
-               return !entry.intervals.empty() &&
-                      std::ranges::all_of(
-                          entry.intervals,
-                          [](const Interval& i) { return 1 <= i.first && i.first <= i.last; }) &&
-                      std::ranges::adjacent_find(entry.intervals, touch) == entry.intervals.end();
+    const auto wrong = [](const Clock::Entry& a, const Clock::Entry& b) {
+        return a.actor > b.actor || (a.actor == b.actor && a.interval.last + 1 >= b.interval.first);
+    };
+    return std::ranges::adjacent_find(entries, wrong) == entries.end() &&
+           std::ranges::all_of(entries, [](const Clock::Entry& entry) {
+               return 1 <= entry.interval.first && entry.interval.first <= entry.interval.last;
            });
 }
 

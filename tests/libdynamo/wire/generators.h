@@ -74,15 +74,13 @@ inline Object any_object() {
     Object object;
     object.clock = any_clock();
     for (const Clock::Entry& entry : object.clock.entries()) {
-        for (const Interval& interval : entry.intervals) {
-            for (const std::uint64_t counter : std::set{interval.first, interval.last}) {
-                if (*rc::gen::arbitrary<bool>()) continue;
-                const bool tombstone = *rc::gen::arbitrary<bool>();
-                object.siblings.push_back({{entry.actor, counter},
-                                           tombstone,
-                                           *rc::gen::arbitrary<WallMs>(),
-                                           tombstone ? Bytes() : *rc::gen::arbitrary<Bytes>()});
-            }
+        for (const std::uint64_t counter : std::set{entry.interval.first, entry.interval.last}) {
+            if (*rc::gen::arbitrary<bool>()) continue;
+            const bool tombstone = *rc::gen::arbitrary<bool>();
+            object.siblings.push_back({{entry.actor, counter},
+                                       tombstone,
+                                       *rc::gen::arbitrary<WallMs>(),
+                                       tombstone ? Bytes() : *rc::gen::arbitrary<Bytes>()});
         }
     }
     return object;
