@@ -315,6 +315,8 @@ Instant Node::wake_at() const {
 
 Outbox& Node::outbox() { return parts_->desk.outbox; }
 
+const std::string& Node::name() const { return parts_->desk.options.self.name; }
+
 wire::PeerEnvelope Node::envelope() const {
     const Desk& desk = parts_->desk;
     wire::PeerEnvelope envelope;

@@ -57,6 +57,7 @@ class Node {
     /// it promises what is not stored, and starts a new run.
     void commit_failed(const Error& error);
 
+    [[nodiscard]] const std::string& name() const;
     /// The present ring; none while waiting.
     [[nodiscard]] const RingState* ring() const;
     /// Requests in progress: a clean stop waits for none of them, tests may.

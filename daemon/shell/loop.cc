@@ -171,7 +171,9 @@ void Loop::reject(ClientHandle client, const wire::Rejected& rejected) {
     ++stats_.rejected;
     wire::Reply reply;
     reply.id = rejected.id;
-    reply.body = wire::to_reply(rejected.error);
+    Error error = rejected.error;
+    error.node = node_.name();
+    reply.body = wire::to_reply(error);
     rejections_.emplace_back(client, std::move(reply));
 }
 

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "libdynamo/base/quote.h"
+
 namespace dynamo {
 
 namespace {
+
+constexpr std::size_t max_host_octets = 253;  // RFC 1035, as it is written with dots
 
 bool is_host_octet(char octet) {
     const bool letter = (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z');
@@ -19,7 +23,7 @@ bool is_v6_octet(char octet) {
 }
 
 std::unexpected<Error> bad(std::string_view text, const std::string& why) {
-    return fail(Code::bad_request, "bad address '" + std::string(text) + "': " + why +
+    return fail(Code::bad_request, "bad address " + quote(text) + ": " + why +
                                        "; write host, host:port or [v6 address]:port");
 }
 
@@ -28,7 +32,7 @@ Result<std::uint16_t> parse_port(std::string_view text, std::string_view port) {
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
     const bool whole = end == port.data() + port.size() && !port.empty();
     if (error != std::errc{} || !whole || number > 65535)
-        return bad(text, "the port '" + std::string(port) + "' is no number from 0 to 65535");
+        return bad(text, "the port " + quote(port) + " is no number from 0 to 65535");
     return static_cast<std::uint16_t>(number);
 }
 
@@ -60,6 +64,7 @@ Result<Address> parse_address(std::string_view text, std::uint16_t default_port)
     }
 
     if (host.empty()) return bad(text, "the host is missing");
+    if (host.size() > max_host_octets) return bad(text, "the host is longer than a name may be");
     if (!std::ranges::all_of(host, is_v6 ? is_v6_octet : is_host_octet))
         return bad(text, "the host has a character that no host has");
     Address address{std::string(host), default_port};

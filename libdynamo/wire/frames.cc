@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "libdynamo/base/check.h"
+#include "libdynamo/base/quote.h"
 #include "libdynamo/wire/struct_codec.h"
 
 namespace dynamo::wire {
@@ -230,7 +231,7 @@ Result<Pairs> decode_batch(BytesView body) {
 // --------------------------------------------------------------------------------- single messages
 
 std::unexpected<Error> no_such(std::string_view op) {
-    return fail(Code::unknown_op, "there is no operation '" + std::string(op) + "'");
+    return fail(Code::unknown_op, "there is no operation " + quote(op));
 }
 
 /// Decodes in place. `reader` is only scratch: a batch reads all of its items with one.

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "libdynamo/base/address.h"
+#include "libdynamo/base/quote.h"
 
 namespace dynamo {
 namespace {
@@ -43,7 +44,7 @@ Result<std::string> check_address(const std::string& text, std::uint16_t default
     if (!address) return std::unexpected(address.error());
     if (address->host == "*" || address->port == 0)
         return fail(Code::bad_request,
-                    "'" + text + "' is no address that others can reach: name a host and a port");
+                    quote(text) + " is no address that others can reach: name a host and a port");
     return to_string(*address);
 }
 
@@ -51,12 +52,12 @@ Result<Member> check_member(const NodeId& id, const wire::StageRequest& request)
     Member member;
     member.id = id;
     if (request.name.empty() || !is_word(request.name))
-        return fail(Code::bad_request, "'" + request.name +
-                                           "' is no name: write 1 to 64 letters, digits, '-', "
+        return fail(Code::bad_request, quote(request.name) +
+                                           " is no name: write 1 to 64 letters, digits, '-', "
                                            "'_' or '.'");
     if (!is_word(request.zone))
-        return fail(Code::bad_request, "'" + request.zone +
-                                           "' is no zone: write up to 64 letters, digits, '-', "
+        return fail(Code::bad_request, quote(request.zone) +
+                                           " is no zone: write up to 64 letters, digits, '-', "
                                            "'_' or '.'");
     if (request.weight < 1 || request.weight > max_staged_weight)
         return fail(Code::bad_request, "the weight is " + std::to_string(request.weight) +

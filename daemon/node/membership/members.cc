@@ -5,6 +5,7 @@
 
 #include "daemon/node/membership/change.h"
 #include "libdynamo/base/address.h"
+#include "libdynamo/base/quote.h"
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
@@ -235,7 +236,8 @@ Result<wire::CommitReply> Members::commit(const wire::CommitRequest& request) {
     auto epoch = planned();
     if (!epoch) return std::unexpected(epoch.error());
     if (const std::string present = wire::plan_id(*epoch); present != request.plan)
-        return fail(Code::stale_plan, "the present plan is " + present + ", not " + request.plan +
+        return fail(Code::stale_plan, "the present plan is " + present + ", not " +
+                                          quote(request.plan) +
                                           ": something was staged or committed since; look at it "
                                           "with dyn-ring plan and commit that");
     if (!std::ranges::binary_search(epoch->members, desk_.self(), {}, &Member::id))

@@ -346,6 +346,20 @@ class BadClients(DaemonTest):
             self.assertEqual(msgpack.unpackb(client.receive()[2])["name"], "bad_request", frames)
         client.ask("put", key=b"k", value=b"v")
 
+    def test_get_little_of_what_they_said_back_and_only_text(self):
+        client = self.client(self.single())
+        longest = 16 * 2 ** 20 - 100
+        for op in (b"\xff", b"\xc3", b"\x1b[2J\n", "\ud800".encode("utf-8", "surrogatepass"),
+                   b"a" * 5_000_000, b"\xfe" * longest):
+            head = b"\x94\x00\x01\xdb" + len(op).to_bytes(4, "big") + op + b"\x80"
+            client.send(b"DYN1", head, b"\x80")
+            octets = client.receive()[2]
+            # The decoder is strict: what is no UTF-8 raises.
+            error = msgpack.unpackb(octets, raw=False)
+            self.assertEqual((error["name"], error["node"]), ("unknown_op", "n1"))
+            self.assertLess(len(octets), 1000)
+            self.assertTrue(error["message"].isprintable(), error["message"])
+
     def test_are_told_what_is_too_large(self):
         client = self.client(self.single("--max-value", "1000"))
         client.ask("put", key=b"k", value=b"v" * 1000)

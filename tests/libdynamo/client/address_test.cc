@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "libdynamo/base/quote.h"
+
 namespace dynamo {
 namespace {
 
@@ -41,7 +43,7 @@ TEST_P(bad_address, is_refused_by_name) {
     const auto address = parse_address(GetParam(), 7100);
     ASSERT_FALSE(address);
     EXPECT_EQ(address.error().code, Code::bad_request);
-    EXPECT_THAT(address.error().message, testing::HasSubstr("'" + std::string(GetParam()) + "'"));
+    EXPECT_THAT(address.error().message, testing::HasSubstr(quote(GetParam())));
 }
 
 INSTANTIATE_TEST_SUITE_P(forms, bad_address,
@@ -49,6 +51,13 @@ INSTANTIATE_TEST_SUITE_P(forms, bad_address,
                                          "db1:7100x", "db1: 7100", "db 1", "[::1", "[::1]7100",
                                          "[]:7100", "[::1]:", "tcp://db1", "db1/x", "a\nb",
                                          "db1:99999999999999999999"));
+
+TEST(address, has_a_host_as_long_as_a_name_may_be) {
+    EXPECT_TRUE(parse_address(std::string(253, 'a'), 7100).has_value());
+    const auto longer = parse_address(Bytes(5'000'000, 'a'), 7100);
+    ASSERT_FALSE(longer);
+    EXPECT_LT(longer.error().message.size(), 300u);
+}
 
 }  // namespace
 }  // namespace dynamo

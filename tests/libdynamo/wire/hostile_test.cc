@@ -130,6 +130,42 @@ TEST(hostile, a_flipped_bit_is_refused_or_read_for_what_it_says) {
     }
 }
 
+/// What a daemon answers to a request of these octets.
+std::string message_about(std::string_view op, BytesView body) {
+    Bytes header;
+    Writer writer(header);
+    writer.array(4);
+    writer.number(0);
+    writer.number(7);
+    writer.str(op);
+    writer.map(0);
+    bool batched = false;
+    const auto requests = decode_requests(header, body, {}, batched);
+    if (!requests || requests->size() != 1) return "not one request";
+    const auto* rejected = std::get_if<Rejected>(&requests->front());
+    return rejected ? to_reply(rejected->error).message : "understood";
+}
+
+TEST(hostile, an_error_quotes_little_and_only_text) {
+    EXPECT_EQ(message_about("fly", "\x80"), "there is no operation 'fly'");
+    EXPECT_EQ(message_about("\xff\n", "\x80"), "there is no operation '\\xff\\n'");
+    EXPECT_EQ(message_about("", "\x80"), "there is no operation ''");
+    EXPECT_EQ(message_about(Bytes(5'000'000, 'a'), "\x80"),
+              "there is no operation '" + std::string(64, 'a') + "...' (5000000 octets)");
+    // The names of fields that nobody knows, whatever they are, appear in no message.
+    EXPECT_EQ(message_about("get", "\x81\xa1\xff\xc1"s).find('\xff'), std::string::npos);
+    Bytes body;
+    Writer writer(body);
+    writer.map(2);
+    for (const char last : {'a', 'a'}) {
+        writer.str(Bytes(100'000, '\xfe') + last);
+        writer.nil();
+    }
+    const std::string twice = message_about("get", body);
+    EXPECT_LT(twice.size(), 200u);
+    EXPECT_EQ(twice.find('\xfe'), std::string::npos);
+}
+
 TEST(hostile, a_context_token_damaged_in_any_bit_is_refused) {
     const Bytes token = encode(sample_context());
     for (std::size_t bit = 0; bit < token.size() * 8; ++bit) {
