@@ -1,5 +1,7 @@
 #include "daemon/node/desk.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace dynamo {
@@ -28,6 +30,20 @@ void Outbox::clear() {
     peers.clear();
     ring.reset();
     log.clear();
+}
+
+std::vector<Outbox::ToPeer> Outbox::take_early() {
+    std::vector<ToPeer> early;
+    if (ring) return early;
+    const auto waits = [](const ToPeer& to) {
+        return !std::holds_alternative<wire::WriteRequest>(to.message) &&
+               !std::holds_alternative<wire::ReadRequest>(to.message) &&
+               !std::holds_alternative<wire::ForwardRequest>(to.message);
+    };
+    const auto first = std::stable_partition(peers.begin(), peers.end(), waits);
+    early.assign(std::make_move_iterator(first), std::make_move_iterator(peers.end()));
+    peers.erase(first, peers.end());
+    return early;
 }
 
 }  // namespace dynamo

@@ -349,7 +349,8 @@ void Node::commit_failed(const Error& error) {
             to.reply.body = wire::to_reply(unread);
 
     // What peers were to be told of this step is not true any more: replies become refusals, and
-    // states that were to be copied are not stored here, so they do not leave either.
+    // states that were to be given are not stored here, so they do not leave either. Requests have
+    // left already: a write that peers store now and this node does not is one more `maybe`.
     std::erase_if(outbox.peers, [&](Outbox::ToPeer& to) {
         if (auto* write = std::get_if<wire::WriteReply>(&to.message)) {
             if (write->status == wire::PeerStatusCode::ok)
@@ -363,8 +364,7 @@ void Node::commit_failed(const Error& error) {
                 *forward = {
                     forward->id, reply.code, {}, wire::encode_body(wire::ClientReply(reply))};
         } else {
-            return std::holds_alternative<wire::WriteRequest>(to.message) ||
-                   std::holds_alternative<wire::ExchangeReply>(to.message);
+            return std::holds_alternative<wire::ExchangeReply>(to.message);
         }
         return false;
     });

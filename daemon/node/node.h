@@ -3,11 +3,12 @@
 // SANS-IO: no socket, clock, thread, file or library call. The loop (daemon/shell) and the
 // simulator (tests/sim) run this identical code the same way:
 //
-//     drain → step → commit → send
+//     drain → step → ask peers → commit → send
 //
 //     on_client / on_peer / on_unreachable / on_load / tick     any number of times
+//     send outbox().take_early()          questions to peers, which promise nothing
 //     storage.commit(); save outbox().ring durably if it is set
-//     send outbox(); clear it             nothing is said before it is durable
+//     send outbox(); clear it             no answer is given before it is durable
 //
 // When the commit fails, the loop calls commit_failed() instead of sending.
 //

@@ -1,5 +1,10 @@
 // What a step wants to say, held back until what it wrote is durable.
 //
+// Questions to peers need not wait for that: a write that is on its way to the other owners while
+// its own node still commits takes one commit's time instead of two. Should the node die in
+// between, its next run mints with another actor, so the dot that only the peers know is never
+// given twice.
+//
 // Threads: a plain value
 #pragma once
 
@@ -40,6 +45,10 @@ struct Outbox {
     std::optional<RingState> ring;  ///< to be persisted, synced, before anything is sent
     std::vector<LogLine> log;
     void clear();
+
+    /// Takes out what may leave before the commit: requests to peers, which promise nothing. None
+    /// while there is a ring to persist.
+    [[nodiscard]] std::vector<ToPeer> take_early();
 };
 
 }  // namespace dynamo

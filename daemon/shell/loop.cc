@@ -213,6 +213,8 @@ void Loop::sample_load(Instant now) {
 // ----------------------------------------------------------------------------------------- settle
 
 Result<void> Loop::settle() {
+    // With nothing to commit they may as well leave in one frame with the rest.
+    if (storage_.has_changes()) send_to_peers(node_.outbox().take_early());
     const auto committed = commit();
     if (node_.outbox().ring) {
         if (auto saved = directory_.save_ring(*node_.outbox().ring); !saved) {
@@ -221,7 +223,7 @@ Result<void> Loop::settle() {
         }
     }
     write_log();
-    send_to_peers();
+    send_to_peers(std::exchange(node_.outbox().peers, {}));
     send_to_clients();
     node_.outbox().clear();
     return committed;
@@ -258,8 +260,7 @@ void Loop::write_log() {
     for (const auto& line : node_.outbox().log) log_.write(line.severity, line.text);
 }
 
-void Loop::send_to_peers() {
-    auto& messages = node_.outbox().peers;
+void Loop::send_to_peers(std::vector<Outbox::ToPeer> messages) {
     if (messages.empty()) return;
     struct Destination {
         wire::PeerFrame frame;

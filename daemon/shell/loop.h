@@ -54,7 +54,7 @@ class Loop {
     void sample_load(Instant now);
     [[nodiscard]] Result<void> settle();
     [[nodiscard]] Result<void> commit();
-    void send_to_peers();
+    void send_to_peers(std::vector<Outbox::ToPeer> messages);
     void send_to_clients();
     void send_batch(ClientHandle client, std::vector<wire::Reply> replies);
     void write_log();

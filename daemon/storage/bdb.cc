@@ -40,6 +40,7 @@ class BdbStorage final : public Storage {
     [[nodiscard]] Result<void> scan(Table table, BytesView first, const Visit& visit) override;
     [[nodiscard]] Result<void> drop(Table table) override;
     [[nodiscard]] Result<void> commit(Durability durability) override;
+    [[nodiscard]] bool has_changes() const override { return transaction_ != nullptr; }
     void rollback() override;
     [[nodiscard]] Result<Usage> usage() override;
 

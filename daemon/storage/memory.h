@@ -20,6 +20,7 @@ class MemoryStorage final : public Storage {
     [[nodiscard]] Result<void> scan(Table table, BytesView first, const Visit& visit) override;
     [[nodiscard]] Result<void> drop(Table table) override;
     [[nodiscard]] Result<void> commit(Durability durability) override;
+    [[nodiscard]] bool has_changes() const override { return !journal_.empty(); }
     void rollback() override;
     /// `free_bytes` is the largest number: a machine's memory is not the engine's to promise.
     [[nodiscard]] Result<Usage> usage() override;

@@ -78,6 +78,8 @@ class Storage {
     /// Makes everything since the last commit durable, as one transaction. Cheap when nothing was
     /// written.
     [[nodiscard]] virtual Result<void> commit(Durability durability) = 0;
+    /// Whether anything was written since the last commit.
+    [[nodiscard]] virtual bool has_changes() const = 0;
     /// Undoes everything since the last commit.
     virtual void rollback() = 0;
 

@@ -189,37 +189,53 @@ void Cluster::replied(unsigned node, ClientHandle client, const wire::Reply& rep
 
 // ---------------------------------------------------------------------------------------- records
 
+Cluster::Row Cluster::read_row(const Disk::Change& change) {
+    const RowName name = row_name(change.table, change.key);
+    Row row{name.key(), name.hint_for, {}, {}, true};
+    for (const auto& [bytes, object] :
+         {std::pair{&change.before, &row.before}, {&change.after, &row.after}}) {
+        if (!bytes->has_value()) continue;
+        auto record = decode_record(name.row, **bytes);
+        if (record) {
+            *object = std::move(record->object);
+            continue;
+        }
+        row.is_sound = false;
+        world_.verdict.fail(rule::invented, row.key,
+                            "a record is stored that cannot be read: " + record.error().message);
+    }
+    return row;
+}
+
+void Cluster::announced(unsigned node, const std::vector<Disk::Change>& changes) {
+    for (const Disk::Change& change : changes) {
+        if (change.table.kind == Table::Kind::notes || !change.after) continue;
+        const Row row = read_row(change);
+        if (row.is_sound)
+            world_.ledger.announced({node, processes_[node]->id(), !row.hint_for.is_none()},
+                                    row.key, row.before, row.after);
+    }
+}
+
 void Cluster::committed(unsigned node, const std::vector<Disk::Change>& changes) {
     for (const Disk::Change& change : changes)
         if (change.table.kind != Table::Kind::notes) committed_row(node, change);
 }
 
 void Cluster::committed_row(unsigned node, const Disk::Change& change) {
-    const RowName name = row_name(change.table, change.key);
-    const Bytes key = name.key();
-    const bool hint = !name.hint_for.is_none();
-    Object before;
-    Object after;
-    for (const auto& [bytes, object] :
-         {std::pair{&change.before, &before}, {&change.after, &after}}) {
-        if (!bytes->has_value()) continue;
-        auto record = decode_record(name.row, **bytes);
-        if (!record)
-            return world_.verdict.fail(
-                rule::invented, key,
-                "a record is stored that cannot be read: " + record.error().message);
-        *object = std::move(record->object);
-    }
-    const unsigned owner = hint ? index_of(name.hint_for) : node;
+    const Row row = read_row(change);
+    if (!row.is_sound) return;
+    const bool hint = !row.hint_for.is_none();
+    const unsigned owner = hint ? index_of(row.hint_for) : node;
     if (world_.trace.wordy())
-        world_.say("n" + std::to_string(node + 1) + " commits " + key +
+        world_.say("n" + std::to_string(node + 1) + " commits " + row.key +
                    (hint ? " for n" + std::to_string(owner + 1) : "") +
                    (change.after ? "" : ": erased"));
     if (change.after) {
         if (hint && !change.before) world_.marks.hit(Mark::hint_stored);
-        world_.ledger.committed(node, processes_[node]->id(), key, before, after, hint);
+        world_.ledger.committed(node, processes_[node]->id(), row.key, row.before, row.after, hint);
     } else {
-        check_erased(node, owner, key, before);
+        check_erased(node, owner, row.key, row.before);
     }
 }
 

@@ -65,11 +65,21 @@ class Cluster final : public Surroundings {
 
     void send_peer(unsigned from, const std::string& address, wire::Frames frames) override;
     void send_client(unsigned from, ClientHandle client, wire::Frames frames) override;
+    void announced(unsigned node, const std::vector<Disk::Change>& changes) override;
     void committed(unsigned node, const std::vector<Disk::Change>& changes) override;
     void replied(unsigned node, ClientHandle client, const wire::Reply& reply) override;
 
   private:
     void deliver(const Packet& packet);
+    /// A change of a record.
+    struct Row {
+        Bytes key;
+        NodeId hint_for;
+        Object before;
+        Object after;
+        bool is_sound = true;  ///< otherwise a violation was noted
+    };
+    [[nodiscard]] Row read_row(const Disk::Change& change);
     void committed_row(unsigned node, const Disk::Change& change);
     void check_erased(unsigned node, unsigned owner, const Bytes& key, const Object& before);
     [[nodiscard]] NodeOptions options_of(unsigned index) const;

@@ -43,6 +43,7 @@ class Disk final : public Storage {
     [[nodiscard]] Result<void> scan(Table table, BytesView first, const Visit& visit) override;
     [[nodiscard]] Result<void> drop(Table table) override;
     [[nodiscard]] Result<void> commit(Durability durability) override;
+    [[nodiscard]] bool has_changes() const override { return !present_.empty(); }
     void rollback() override;
     [[nodiscard]] Result<Usage> usage() override;
 
@@ -51,9 +52,8 @@ class Disk final : public Storage {
     /// The machine died: of the commits that are not synced, the oldest `kept` stay.
     void lose_power(std::size_t kept);
     [[nodiscard]] std::size_t unsynced() const { return unsynced_.size(); }
-    [[nodiscard]] bool in_transaction() const { return !present_.empty(); }
     /// Writes of the present transaction.
-    [[nodiscard]] std::size_t changes() const { return present_.size(); }
+    [[nodiscard]] const std::vector<Change>& changes() const { return present_; }
     /// The operating system has written everything back.
     void flush() { unsynced_.clear(); }
     /// The shard directory is lost; identity and ring are kept elsewhere.

@@ -135,28 +135,32 @@ void Ledger::mint(unsigned node, const Bytes& key, const Sibling& sibling, Write
                       show(key, number) + " was reported as not applied, and is stored now");
 }
 
-void Ledger::committed(unsigned node, const NodeId& id, const Bytes& key, const Object& before,
-                       const Object& after, bool hint) {
+void Ledger::announced(const Where& where, const Bytes& key, const Object& before,
+                       const Object& after) {
     const Sibling* fresh = nullptr;
     for (const Sibling& sibling : after.siblings) {
         if (find(key, sibling.dot)) continue;
-        if (sibling.dot.actor.node != id || fresh)
+        if (sibling.dot.actor.node != where.id || fresh)
             verdict_.fail(rule::invented, key,
-                          "n" + std::to_string(node + 1) + " stores \"" + sibling.value +
-                              "\", which its coordinator has not stored");
+                          "n" + std::to_string(where.node + 1) + " stores \"" + sibling.value +
+                              "\", which its coordinator has not written");
         fresh = &sibling;
     }
-    if (fresh) {
-        Object known = after;
-        std::erase_if(known.siblings,
-                      [&](const Sibling& sibling) { return sibling.dot == fresh->dot; });
-        // What this minting superseded here: covered and not shown any more, and not so before.
-        const WriteSet gone_before = superseded(key, before);
-        WriteSet effect = superseded(key, known);
-        effect.remove(gone_before);
-        mint(node, key, *fresh, std::move(effect), read_siblings(key, known));
-        counts_.minted_by_stand_in += hint;
-    }
+    if (!fresh) return;
+    Object known = after;
+    std::erase_if(known.siblings,
+                  [&](const Sibling& sibling) { return sibling.dot == fresh->dot; });
+    // What this minting superseded here: covered and not shown any more, and not so before.
+    const WriteSet gone_before = superseded(key, before);
+    WriteSet effect = superseded(key, known);
+    effect.remove(gone_before);
+    mint(where.node, key, *fresh, std::move(effect), read_siblings(key, known));
+    counts_.minted_by_stand_in += where.hint;
+}
+
+void Ledger::committed(unsigned node, const NodeId& id, const Bytes& key, const Object& before,
+                       const Object& after, bool hint) {
+    announced({node, id, hint}, key, before, after);
     const Seen seen = read(key, after);
     const Seen was = read(key, before);
     for (const std::size_t number : seen.covered.members())

@@ -59,6 +59,14 @@ class Ledger {
     /// What became of a put is now certain: it must never be found.
     void rule_out(const Bytes& value);
 
+    /// A node has written `after` where it had `before` and will tell peers before it commits;
+    /// notes what was minted.
+    struct Where {
+        unsigned node = 0;
+        NodeId id;
+        bool hint = false;  ///< kept for an owner, not its own record
+    };
+    void announced(const Where& where, const Bytes& key, const Object& before, const Object& after);
     /// A node committed `after` where it had `before`; notes what was minted and checks the state.
     void committed(unsigned node, const NodeId& id, const Bytes& key, const Object& before,
                    const Object& after, bool hint);

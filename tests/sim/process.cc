@@ -203,9 +203,9 @@ void Process::take_peer(const Packet& packet) {
         const bool repairs = write && write->id == 0 && write->hint_for.empty();
         if (std::holds_alternative<wire::ForwardRequest>(message))
             world_.marks.hit(Mark::forwarded);
-        const std::size_t changes_before = disk_.changes();
+        const std::size_t changes_before = disk_.changes().size();
         node_->on_peer(frame->envelope, std::move(message), now());
-        if (repairs && disk_.changes() > changes_before) world_.marks.hit(Mark::read_repair);
+        if (repairs && disk_.changes().size() > changes_before) world_.marks.hit(Mark::read_repair);
     }
 }
 
@@ -233,7 +233,7 @@ bool Process::store(Outbox& outbox, Boundary crash_at) {
 void Process::settle() {
     ++turns_;
     const Outbox& said = node_->outbox();
-    const bool wrote = disk_.in_transaction();
+    const bool wrote = disk_.has_changes();
     const bool speaks = !said.clients.empty() || !said.peers.empty();
     const Boundary crash_at =
         wrote || (speaks && armed_ > Boundary::before_ring) ? armed_ : Boundary::none;
@@ -247,6 +247,13 @@ void Process::settle() {
         if (!node_) return;
         node_->outbox().clients.clear();
         node_->outbox().peers.clear();
+    }
+    if (wrote) {
+        // As the loop does: questions to peers leave before the commit.
+        around_.announced(index_, disk_.changes());
+        Outbox early;
+        early.peers = node_->outbox().take_early();
+        send(early, envelope, Boundary::none);
     }
     if (!store(outbox, crash_at)) return;
     for (const Outbox::LogLine& line : outbox.log)

@@ -38,6 +38,8 @@ class Surroundings {
     /// Frames for a peer, by its address.
     virtual void send_peer(unsigned from, const std::string& address, wire::Frames frames) = 0;
     virtual void send_client(unsigned from, ClientHandle client, wire::Frames frames) = 0;
+    /// What a transaction wrote may be sent to peers from now on; it is not committed yet.
+    virtual void announced(unsigned node, const std::vector<Disk::Change>& changes) = 0;
     /// A transaction of the node is committed.
     virtual void committed(unsigned node, const std::vector<Disk::Change>& changes) = 0;
     /// A reply leaves for a client.

@@ -55,6 +55,7 @@ class FailingStorage final : public Storage {
         }
         return memory_.commit(durability);
     }
+    [[nodiscard]] bool has_changes() const override { return memory_.has_changes(); }
     void rollback() override { memory_.rollback(); }
     Result<Usage> usage() override { return Usage{0, free_bytes_}; }
 
