@@ -53,7 +53,7 @@ void Rig::form() {
 void Rig::start(std::size_t index) {
     Machine& machine = *machines_[index];
     machine.node = std::make_unique<Node>(machine.options, machine.ring, *machine.storage,
-                                          Random(seed_++ * 7919), now_);
+                                          Random(seed_++ * 7919), now_of(index));
     flush(index);
 }
 
@@ -65,6 +65,12 @@ void Rig::stop(std::size_t index) {
 
 void Rig::restart(std::size_t index) {
     stop(index);
+    start(index);
+}
+
+void Rig::wipe(std::size_t index) {
+    stop(index);
+    machines_[index]->storage = std::make_unique<MemoryStorage>();
     start(index);
 }
 
@@ -96,7 +102,7 @@ void Rig::flush(std::size_t index) {
 std::size_t Rig::ask(std::size_t node, wire::ClientRequest request) {
     const std::size_t id = answers_.size();
     answers_.emplace_back();
-    machines_[node]->node->on_client(1, {id, Duration(0), {}, std::move(request)}, now_);
+    machines_[node]->node->on_client(1, {id, Duration(0), {}, std::move(request)}, now_of(node));
     flush(node);
     return id;
 }
@@ -143,7 +149,8 @@ void Rig::settle() {
         const auto cut = cut_.find({letter.from, letter.to});
         if (cut != cut_.end()) continue;
         if (filter && !filter(letter.from, letter.to, letter.message)) continue;
-        machines_[letter.to]->node->on_peer(letter.envelope, std::move(letter.message), now_);
+        machines_[letter.to]->node->on_peer(letter.envelope, std::move(letter.message),
+                                            now_of(letter.to));
         flush(letter.to);
     }
 }
@@ -151,7 +158,7 @@ void Rig::settle() {
 void Rig::deliver(std::size_t from, std::size_t to, wire::PeerMessage message) {
     wire::PeerEnvelope envelope = machines_[from]->node->envelope();
     envelope.to = Bytes(id(to).bytes());
-    machines_[to]->node->on_peer(envelope, std::move(message), now_);
+    machines_[to]->node->on_peer(envelope, std::move(message), now_of(to));
     flush(to);
     settle();
 }
@@ -164,7 +171,7 @@ void Rig::pass(Duration time) {
         now_.wall_ms += step.count() / 1000;
         for (std::size_t i = 0; i < machines_.size(); ++i) {
             if (!machines_[i]->node) continue;
-            machines_[i]->node->tick(now_);
+            machines_[i]->node->tick(now_of(i));
             flush(i);
         }
         settle();

@@ -61,6 +61,12 @@ class Rig {
     /// Stops a node and starts it over the same data, as another run.
     void restart(std::size_t node);
     void stop(std::size_t node);
+    /// The same over an empty disk: it kept its identity and the ring, and lost all else.
+    void wipe(std::size_t node);
+    /// Sets a node's wall clock so much behind the others'.
+    void set_behind(std::size_t node, WallMs milliseconds) {
+        machines_[node]->behind = milliseconds;
+    }
 
     // --- looking
     [[nodiscard]] Node& node(std::size_t index) { return *machines_[index]->node; }
@@ -84,6 +90,7 @@ class Rig {
         std::unique_ptr<MemoryStorage> storage;
         std::optional<RingState> ring;
         std::unique_ptr<Node> node;
+        WallMs behind = 0;
     };
     struct Letter {
         std::size_t from;
@@ -92,6 +99,9 @@ class Rig {
         wire::PeerMessage message;
     };
     void start(std::size_t index);
+    [[nodiscard]] Now now_of(std::size_t index) const {
+        return {now_.instant, now_.wall_ms - machines_[index]->behind};
+    }
     /// Commit, then send.
     void flush(std::size_t index);
     void form();
