@@ -89,6 +89,17 @@ class FakeMember {
         return wire::StatsReply{{{"hints.held", 3.0}, {"put.count", 12.0}}};
     }
 
+    static wire::ClientReply on(const wire::PeekRequest& request) {
+        wire::PeekReply reply;
+        reply.owner = true;
+        reply.rebuilding = request.key == "rebuilding";
+        reply.copies.push_back(
+            {{}, false, {{"v", false, 1234, Bytes(16, 3), "42", 7}}, 5, Bytes(16, '\xab')});
+        reply.copies.push_back({Bytes(16, 2), true, {}, 0, {}});
+        reply.copies.push_back({Bytes(16, 9), false, {{"", true, 1, Bytes(16, 9), "1", 1}}, 1, {}});
+        return reply;
+    }
+
     RingState ring_;
 };
 
@@ -161,6 +172,29 @@ TEST_F(admin, shows_status_and_stats_of_one_node) {
     const auto stats = opened.stats_at(daemon_.address());
     ASSERT_TRUE(stats);
     EXPECT_EQ(stats->at("hints.held"), 3.0);
+}
+
+TEST_F(admin, shows_what_one_node_holds_of_a_key) {
+    auto opened = open();
+    const auto held = opened.peek_at(daemon_.address(), "k");
+    ASSERT_TRUE(held) << held.error().message;
+    EXPECT_TRUE(held->owner);
+    EXPECT_FALSE(held->rebuilding);
+    ASSERT_EQ(held->copies.size(), 3u);
+    const auto& own = held->copies[0];
+    EXPECT_EQ(own.hint_for, "");
+    EXPECT_FALSE(own.damaged);
+    EXPECT_EQ(own.clock_entries, 5u);
+    EXPECT_EQ(own.digest, "abababababababababababababababab");
+    ASSERT_EQ(own.versions.size(), 1u);
+    EXPECT_EQ(own.versions[0].value, "v");
+    EXPECT_FALSE(own.versions[0].tombstone);
+    EXPECT_EQ(held->copies[1].hint_for, "n2") << "by its name";
+    EXPECT_TRUE(held->copies[1].damaged);
+    EXPECT_NE(held->copies[2].hint_for, "") << "one that is no member goes by its id";
+    EXPECT_TRUE(held->copies[2].versions.at(0).tombstone);
+    EXPECT_TRUE(opened.peek_at(daemon_.address(), "rebuilding")->rebuilding);
+    EXPECT_EQ(opened.peek_at("no such:address:", "k").error().code, Code::bad_request);
 }
 
 TEST_F(admin, stages_plans_and_commits_a_joining) {

@@ -2,6 +2,7 @@
 
 #include <set>
 
+#include "libdynamo/wire/state_codec.h"
 #include "session_fixture.h"
 
 namespace dynamo {
@@ -79,6 +80,63 @@ TEST(router, leaves_out_an_owner_that_failed_while_others_are_well) {
     for (int i = 0; i < 9; ++i)
         later.insert(*router.choose(get_of("k"), {}, now + std::chrono::seconds(10)));
     EXPECT_EQ(later.count(bad), 1u);
+}
+
+/// A write with a context that names this node as the one that answered first.
+wire::ClientRequest write_after(const NodeId& fastest, const RingState& ring,
+                                const std::string& key = "k") {
+    const Context context{ring.cluster, position_of(key), {}, fastest};
+    return wire::PutRequest{
+        .key = key, .value = "v", .mode = PutMode::context, .context = wire::encode(context)};
+}
+
+TEST(router, sends_a_write_to_the_node_that_answered_its_read_first) {
+    const RingState ring = ring_of(5);
+    Router router(Routing::coordinator, {"a:1"});
+    router.adopt(ring);
+    for (const auto& owner : router.routes().owners(router.routes().partition_of(position_of("k"))))
+        for (int i = 0; i < 5; ++i)
+            EXPECT_EQ(address_of(router, router.choose(write_after(owner, ring), {}, now)),
+                      router.routes().find(owner)->client_address);
+}
+
+TEST(router, sends_it_to_another_when_that_one_is_not_well_or_was_tried) {
+    const RingState ring = ring_of(5);
+    Router router(Routing::coordinator, {"a:1"});
+    router.adopt(ring);
+    const auto owners = router.routes().owners(router.routes().partition_of(position_of("k")));
+    const auto request = write_after(owners[1], ring);
+    const auto first = *router.choose(request, {}, now);
+    EXPECT_NE(*router.choose(request, {first}, now), first);
+    router.endpoints().avoid(first, now);
+    for (int i = 0; i < 9; ++i) EXPECT_NE(*router.choose(request, {}, now), first);
+}
+
+TEST(router, takes_turns_when_the_context_names_nobody_it_knows) {
+    const RingState ring = ring_of(3);
+    const auto chosen_by = [&](Routing routing, const wire::ClientRequest& request) {
+        Router router(routing, {"a:1", "b:1", "c:1"});
+        router.adopt(ring);
+        std::set<std::string> chosen;
+        for (int i = 0; i < 9; ++i)
+            chosen.insert(address_of(router, router.choose(request, {}, now)));
+        return chosen.size();
+    };
+    const NodeId known = ring.head().members[1].id;
+    NodeId unknown;
+    unknown.octets.fill(99);
+    EXPECT_EQ(chosen_by(Routing::coordinator, write_after(known, ring)), 1u);
+    EXPECT_EQ(chosen_by(Routing::coordinator, write_after(NodeId{}, ring)), 3u);
+    EXPECT_EQ(chosen_by(Routing::coordinator, write_after(unknown, ring)), 3u);
+    // A token that is none, or was made for another key or cluster, is the daemon's to refuse.
+    EXPECT_EQ(chosen_by(Routing::coordinator,
+                        wire::PutRequest{.key = "k", .value = "v", .context = "garbage"}),
+              3u);
+    EXPECT_EQ(chosen_by(Routing::coordinator, write_after(known, ring_of(3, 1, 8))), 3u);
+    auto other_key = std::get<wire::PutRequest>(write_after(known, ring, "other"));
+    other_key.key = "k";
+    EXPECT_EQ(chosen_by(Routing::coordinator, other_key), 3u);
+    EXPECT_EQ(chosen_by(Routing::any, write_after(known, ring)), 3u) << "it was told not to choose";
 }
 
 TEST(router, asks_the_seeds_what_belongs_to_no_key) {
