@@ -197,12 +197,44 @@ TEST(put, is_refused_while_the_disk_is_nearly_full) {
     EXPECT_EQ(rig.stored(1, "k", rig.id(0)).siblings.at(0).value, "v");
 }
 
+TEST(put, is_on_its_way_to_the_other_owners_before_its_own_commit) {
+    Rig rig;
+    rig.node(0).on_client(
+        1,
+        {7, Duration(0), {}, PutRequest{.key = "k", .value = "v", .mode = PutMode::blind, .w = 1}},
+        {});
+    Outbox& outbox = rig.node(0).outbox();
+    const auto early = outbox.take_early();
+    ASSERT_EQ(early.size(), 2U);
+    for (const auto& to : early)
+        EXPECT_TRUE(std::holds_alternative<wire::WriteRequest>(to.message));
+    // The answer, though W of 1 is met, waits.
+    EXPECT_EQ(outbox.clients.size(), 1U);
+    EXPECT_TRUE(outbox.peers.empty());
+}
+
+TEST(put, leaves_only_requests_before_the_commit_and_nothing_before_a_ring_is_saved) {
+    Outbox outbox;
+    outbox.peers.push_back({{}, "a:1", wire::WriteReply{1, wire::PeerStatusCode::ok}});
+    outbox.peers.push_back({{}, "a:1", wire::ReadRequest{2, "k"}});
+    outbox.peers.push_back({{}, "a:1", wire::GossipDigest{}});
+    outbox.ring.emplace();
+    EXPECT_TRUE(outbox.take_early().empty());
+    outbox.ring.reset();
+    const auto early = outbox.take_early();
+    ASSERT_EQ(early.size(), 1U);
+    EXPECT_TRUE(std::holds_alternative<wire::ReadRequest>(early[0].message));
+    ASSERT_EQ(outbox.peers.size(), 2U);
+    EXPECT_TRUE(std::holds_alternative<wire::WriteReply>(outbox.peers[0].message));
+}
+
 TEST(put, that_a_failed_commit_undoes_promises_nothing) {
     Rig rig;
     rig.node(0).on_client(
         1,
         {7, Duration(0), {}, PutRequest{.key = "k", .value = "v", .mode = PutMode::blind, .w = 1}},
         {});
+    (void)rig.node(0).outbox().take_early();
     rig.storage(0).rollback();
     rig.node(0).commit_failed({Code::storage, "the disk said no"});
     const Outbox& outbox = rig.node(0).outbox();
@@ -210,8 +242,7 @@ TEST(put, that_a_failed_commit_undoes_promises_nothing) {
     const auto& error = std::get<ErrorReply>(outbox.clients[0].reply.body);
     EXPECT_EQ(error.name, "storage");
     EXPECT_EQ(error.applied, "maybe");
-    for (const auto& to : outbox.peers)
-        EXPECT_FALSE(std::holds_alternative<wire::WriteRequest>(to.message));
+    EXPECT_TRUE(outbox.peers.empty());
 }
 
 TEST(del, leaves_a_tombstone_that_hides_the_key_and_says_whether_it_was_there) {
