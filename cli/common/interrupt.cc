@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <ctime>
 
 namespace dynamo::cli {
 namespace {
@@ -11,15 +12,27 @@ namespace {
 // A signal handler reaches nothing but a global.
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 volatile std::sig_atomic_t seen = 0;
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
+timespec first_time{};
 
-void on_interrupt(int) { seen = 1; }
+/// timeout(1) and terminals may send one interrupt twice; a person who insists does so later.
+void on_interrupt(int signal) {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    if (seen == 0) {
+        first_time = now;
+        seen = 1;
+    } else if (now.tv_sec - first_time.tv_sec >= 1) {
+        ::signal(signal, SIG_DFL);
+        ::raise(signal);
+    }
+}
 
 }  // namespace
 
 void catch_interrupt() {
     struct sigaction action{};
     action.sa_handler = on_interrupt;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
     ::sigaction(SIGINT, &action, nullptr);
     ::sigaction(SIGTERM, &action, nullptr);
 }

@@ -1,5 +1,5 @@
-// Ctrl-C, for tools that end a long task in order: the first one is noted, the second has its usual
-// effect.
+// Ctrl-C, for tools that end a long task in order: the first one is noted, one that comes a second
+// later or more has its usual effect.
 //
 // Threads: one owner; the process has one such flag
 #pragma once
