@@ -16,8 +16,8 @@ PROCESSES = int(os.environ.get("DYN_PROCESSES", "400"))
 LOOP = """
 loop() {
     for i in $(seq "$2"); do
-        dyn-put "loop:$1:$((i % 50))" "value $i" || exit 1
-        [ "$(dyn-get "loop:$1:$((i % 50))")" = "value $i" ] || exit 1
+        dyn-put "loop:$1:$((i %% 50))" "value $i" || exit 1
+        [ "$(dyn-get "loop:$1:$((i %% 50))")" = "value $i" ] || exit 1
     done
 }
 loop a %(half)d & first=$!
