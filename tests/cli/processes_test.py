@@ -11,13 +11,14 @@ import unittest
 
 from harness import Tools
 
+KEYS = 30
 PROCESSES = int(os.environ.get("DYN_PROCESSES", "400"))
 
 LOOP = """
 loop() {
     for i in $(seq "$2"); do
-        dyn-put "loop:$1:$((i %% 50))" "value $i" || exit 1
-        [ "$(dyn-get "loop:$1:$((i %% 50))")" = "value $i" ] || exit 1
+        dyn-put "loop:$1:$((i %% %(keys)d))" "value $i" || exit 1
+        [ "$(dyn-get "loop:$1:$((i %% %(keys)d))")" = "value $i" ] || exit 1
     done
 }
 loop a %(half)d & first=$!
@@ -35,7 +36,7 @@ def resident_kib(pid):
 
 class Processes(Tools):
     def run_loop(self, processes):
-        done = self.tool("bash", "-c", LOOP % {"half": processes // 4}, timeout=7200)
+        done = self.tool("bash", "-c", LOOP % {"half": processes // 4, "keys": KEYS}, timeout=7200)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, b"", b""))
 
     def daemons(self):
@@ -46,8 +47,8 @@ class Processes(Tools):
         return [float(line.split("\t")[-1]) for line in out.splitlines() if name in line]
 
     def test_leave_nothing_behind(self):
-        # What a cluster has when it has worked a little is what it keeps.
-        self.run_loop(80)
+        # Every key once: a node opens the file of a partition when it first needs it.
+        self.run_loop(4 * KEYS)
         files = sorted(os.listdir(self.scratch))
         shared = sorted(os.listdir("/dev/shm"))
         pids = self.daemons()
