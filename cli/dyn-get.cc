@@ -24,6 +24,7 @@ class GetTool {
 
   private:
     void build(App& app);
+    void build_looks(App& app);
     int run();
     int run_batch();
     int get_keys(const std::vector<std::string>& keys);
@@ -117,6 +118,27 @@ void GetTool::build(App& app) {
               .name = "--stat",
               .help = "print what is known of each version instead of the value"},
              stat_);
+    build_looks(app);
+    app.option({.letter = "",
+                .name = "--batch",
+                .help = "read a list of keys from stdin (-) or a file and print one JSON object a "
+                        "line, in that order",
+                .value = "-|@FILE"},
+               batch_)
+        .excludes = {"--all",      "--sibling-dir", "--resolve", "--stat",      "--context",
+                     "--replicas", "--where",       "--trace",   "--wait-until"};
+    app.option({.letter = "",
+                .name = "--in-flight",
+                .help = "requests of a batch under way at a time; 256 when not given",
+                .value = "N"},
+               in_flight_);
+    common_.declare(app,
+                    {.formats = {"human", "json", "ndjson", "tsv"}, .keys = true, .lists = true});
+    app.action([this] { return run(); });
+}
+
+/// Options that look at the key in another way than by its value, or look for long.
+void GetTool::build_looks(App& app) {
     app.flag({.letter = "",
               .name = "--replicas",
               .help = "print what each replica holds, and each stand-in, asking them one by one"},
@@ -151,22 +173,6 @@ void GetTool::build(App& app) {
                    wait_.limit = *limit;
                    return {};
                });
-    app.option({.letter = "",
-                .name = "--batch",
-                .help = "read a list of keys from stdin (-) or a file and print one JSON object a "
-                        "line, in that order",
-                .value = "-|@FILE"},
-               batch_)
-        .excludes = {"--all",      "--sibling-dir", "--resolve", "--stat",      "--context",
-                     "--replicas", "--where",       "--trace",   "--wait-until"};
-    app.option({.letter = "",
-                .name = "--in-flight",
-                .help = "requests of a batch under way at a time; 256 when not given",
-                .value = "N"},
-               in_flight_);
-    common_.declare(app,
-                    {.formats = {"human", "json", "ndjson", "tsv"}, .keys = true, .lists = true});
-    app.action([this] { return run(); });
 }
 
 int GetTool::run() {
