@@ -92,23 +92,24 @@ Result<KeyPage> Client::keys(const KeyQuery& query) {
         addresses.push_back(parts.ring_routes.find(owner)->client_address);
     const wire::KeysRequest request{partition, place->row, query.prefix,
                                     std::clamp(query.limit, 1u, most_keys)};
+    const std::size_t copies = addresses.size();
+    const std::size_t quorum = std::min<std::size_t>(parts.ring->settings.write_quorum, copies);
+    const std::size_t needed = copies - quorum + 1;
     std::vector<wire::KeysReply> pages;
     Error last;
-    for (auto& completion : parts.ask_all(addresses, request)) {
+    for (auto& completion : parts.ask_enough(addresses, request, needed)) {
         auto page = reply_as<wire::KeysReply>(std::move(completion));
         if (page)
             pages.push_back(std::move(*page));
         else
             last = page.error();
     }
-    const std::size_t copies = addresses.size();
-    const std::size_t quorum = std::min<std::size_t>(parts.ring->settings.write_quorum, copies);
-    if (pages.size() < copies - quorum + 1) {
+    if (pages.size() < needed) {
         parts.ring.reset();  // it may be an old one that names the wrong owners
         return fail(Code::quorum_not_met,
                     "partition " + std::to_string(partition) + ": " + std::to_string(pages.size()) +
                         " of its " + std::to_string(copies) + " owners answered, a listing needs " +
-                        std::to_string(copies - quorum + 1) + "; " + last.message);
+                        std::to_string(needed) + "; " + last.message);
     }
     return parts.to_page(query, place->partition, pages);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <memory>
 #include <utility>
 
 namespace dynamo {
@@ -13,6 +14,9 @@ namespace {
 constexpr std::size_t frame_bytes = 1u << 20;
 // What a request's encoding adds to its key, value and context, generously.
 constexpr std::size_t request_overhead = 1024;
+
+// What those who are not needed any more have at least to answer as well.
+constexpr Duration shortest_grace = std::chrono::milliseconds(50);
 
 Instant now() {
     const auto since = std::chrono::steady_clock::now().time_since_epoch();
@@ -67,18 +71,25 @@ Session::Completion Client::Parts::ask(wire::ClientRequest request, const std::s
     return std::move(*answer);
 }
 
-std::vector<Session::Completion> Client::Parts::ask_all(const std::vector<std::string>& addresses,
-                                                        const wire::ClientRequest& request) {
-    std::vector<std::optional<Completion>> answers(addresses.size());
-    for (std::size_t i = 0; i < addresses.size(); ++i)
+std::vector<Session::Completion> Client::Parts::ask_enough(
+    const std::vector<std::string>& addresses, const wire::ClientRequest& request,
+    std::size_t enough) {
+    // Shared with the callbacks of those who answer when nobody waits for them any more.
+    const auto answers = std::make_shared<std::vector<Completion>>();
+    for (const auto& address : addresses)
         callers.emplace(
-            session.submit_to(addresses[i], request, now()),
-            [&answer = answers[i]](Completion completion) { answer = std::move(completion); });
-    while (std::ranges::any_of(answers, [](const auto& answer) { return !answer; }))
-        poll(std::chrono::hours(1));
-    std::vector<Completion> all;
-    for (auto& answer : answers) all.push_back(std::move(*answer));
-    return all;
+            session.submit_to(address, request, now()),
+            [answers](Completion completion) { answers->push_back(std::move(completion)); });
+    const auto good = [&] {
+        return static_cast<std::size_t>(std::ranges::count_if(
+            *answers, [](const Completion& answer) { return answer.result.has_value(); }));
+    };
+    const Instant began = now();
+    while (answers->size() < addresses.size() && good() < enough) poll(std::chrono::hours(1));
+    // The others have as long again.
+    const Instant until = now() + (now() - began) + shortest_grace;
+    while (answers->size() < addresses.size() && now() < until) poll(until - now());
+    return std::exchange(*answers, {});
 }
 
 void Client::Parts::poll(Duration wait) {

@@ -26,9 +26,12 @@ struct Client::Parts {
     void poll(Duration wait);
     [[nodiscard]] std::size_t in_flight() const { return session.in_flight() + ready.size(); }
 
-    /// Blocks until all have been answered, each by exactly that address; in the same order.
-    [[nodiscard]] std::vector<Completion> ask_all(const std::vector<std::string>& addresses,
-                                                  const wire::ClientRequest& request);
+    /// Asks each exactly at its address; blocks until all have answered, or `enough` have given
+    /// what was asked for and the others have had as long again. The answers that have come, in the
+    /// order of their coming.
+    [[nodiscard]] std::vector<Completion> ask_enough(const std::vector<std::string>& addresses,
+                                                     const wire::ClientRequest& request,
+                                                     std::size_t enough);
     /// Blocks until the answer; at exactly `address`, or anywhere when it is empty.
     [[nodiscard]] Completion ask(wire::ClientRequest request, const std::string& address = {});
 
