@@ -213,7 +213,7 @@ Result<Updated> Update::commit(const RingView& ring, const Got& got) {
     if (!context) {
         return std::unexpected(context.error());
     }
-    const Updated done{false, result_, *context, runs_};
+    Updated done{false, result_, *context, runs_};
     if (ring.last_write_wins) {
         return done;
     }

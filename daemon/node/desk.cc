@@ -1,7 +1,5 @@
 #include "daemon/node/desk.h"
 
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace dynamo {
@@ -35,14 +33,14 @@ void Outbox::clear() {
 std::vector<Outbox::ToPeer> Outbox::take_early() {
     std::vector<ToPeer> early;
     if (ring) return early;
-    const auto waits = [](const ToPeer& to) {
-        return !std::holds_alternative<wire::WriteRequest>(to.message) &&
-               !std::holds_alternative<wire::ReadRequest>(to.message) &&
-               !std::holds_alternative<wire::ForwardRequest>(to.message);
-    };
-    const auto first = std::stable_partition(peers.begin(), peers.end(), waits);
-    early.assign(std::make_move_iterator(first), std::make_move_iterator(peers.end()));
-    peers.erase(first, peers.end());
+    std::vector<ToPeer> waiting;
+    for (ToPeer& to : peers) {
+        const bool asks = std::holds_alternative<wire::WriteRequest>(to.message) ||
+                          std::holds_alternative<wire::ReadRequest>(to.message) ||
+                          std::holds_alternative<wire::ForwardRequest>(to.message);
+        (asks ? early : waiting).push_back(std::move(to));
+    }
+    peers = std::move(waiting);
     return early;
 }
 

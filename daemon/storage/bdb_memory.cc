@@ -86,9 +86,9 @@ std::size_t with_header(std::size_t bytes) {
 }
 
 void* allocate(std::size_t bytes) {
+    const std::size_t whole = with_header(bytes);
     // NOLINTNEXTLINE(cppcoreguidelines-no-malloc): this is an allocator
-    void* const block = comes_from_region(bytes) ? regions().allocate(with_header(bytes))
-                                                 : std::malloc(with_header(bytes));
+    void* const block = comes_from_region(bytes) ? regions().allocate(whole) : std::malloc(whole);
     if (block == nullptr) return nullptr;
     return ::new (block) Header{bytes} + 1;
 }

@@ -75,8 +75,8 @@ class Owners {
   public:
     /// False when the node is there already.
     bool insert(const NodeId& node) {
-        const auto end = nodes_.begin() + count_;
-        const auto at = std::lower_bound(nodes_.begin(), end, node);
+        auto* const end = nodes_.begin() + count_;
+        auto* const at = std::lower_bound(nodes_.begin(), end, node);
         if (at != end && *at == node) return false;
         std::move_backward(at, end, end + 1);
         *at = node;

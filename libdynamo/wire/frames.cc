@@ -15,7 +15,7 @@ namespace {
 constexpr std::uint64_t kind_request = 0;
 constexpr std::uint64_t kind_reply = 1;
 constexpr std::string_view batch_op = "batch";
-constexpr std::uint64_t longest_timeout_ms = 24 * 60 * 60 * 1000;
+constexpr std::uint64_t longest_timeout_ms = std::uint64_t{24} * 60 * 60 * 1000;
 constexpr std::size_t id_octets = 16;
 
 constexpr std::size_t request_kinds = std::variant_size_v<ClientRequest>;
@@ -24,7 +24,7 @@ static_assert(std::variant_size_v<ClientReply> == request_kinds + 1);
 
 /// Calls `use` with the index of the request called `op`, as a constant; false when there is none.
 template <typename Use>
-bool with_op(std::string_view op, Use&& use) {
+bool with_op(std::string_view op, const Use& use) {
     const auto one = [&]<std::size_t I>(std::integral_constant<std::size_t, I> index) {
         if (std::variant_alternative_t<I, ClientRequest>::op != op) return false;
         use(index);

@@ -13,7 +13,7 @@ constexpr std::size_t peer_kinds = std::variant_size_v<PeerMessage>;
 
 /// Calls `use` with the place of the message, as a constant; false when there is none.
 template <typename Use>
-bool with_place(std::uint64_t place, Use&& use) {
+bool with_place(std::uint64_t place, const Use& use) {
     const auto one = [&]<std::size_t I>(std::integral_constant<std::size_t, I> index) {
         if (I != place) return false;
         use(index);
