@@ -91,10 +91,10 @@ nlohmann::ordered_json change_json(const StagedChange& change) {
 
 std::string status_text(const Survey& survey) {
     const RingView& ring = survey.ring;
-    std::string out =
-        fmt::format("RING v{}  {}  {}  Q={} N={} R={} W={}\n", ring.number, printable(ring.cluster),
-                    ring.digest.substr(0, 8), ring.partitions, ring.copies, ring.read_quorum,
-                    ring.write_quorum);
+    std::string out = fmt::format("RING v{}  {}  {}  Q={} N={} R={} W={}{}\n", ring.number,
+                                  printable(ring.cluster), ring.digest.substr(0, 8),
+                                  ring.partitions, ring.copies, ring.read_quorum, ring.write_quorum,
+                                  ring.last_write_wins ? "  last write wins" : "");
     out += status_table(survey, false).text();
     for (const StagedChange& change : ring.staged) {
         out += staged_text(change);
@@ -120,6 +120,7 @@ nlohmann::ordered_json status_json(const Survey& survey) {
                                      {"copies", ring.copies},
                                      {"read_quorum", ring.read_quorum},
                                      {"write_quorum", ring.write_quorum},
+                                     {"last_write_wins", ring.last_write_wins},
                                      {"healthy", survey.healthy()},
                                      {"reasons", survey.reasons}};
     auto nodes = nlohmann::ordered_json::array();

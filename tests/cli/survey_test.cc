@@ -139,6 +139,14 @@ TEST(status, is_one_screen) {
               "healthy: 3 of 3 nodes up\n");
 }
 
+TEST(status, says_when_the_last_write_wins) {
+    RingView ring = three_nodes();
+    ring.last_write_wins = true;
+    const Survey survey = judged(ring, all_well());
+    EXPECT_THAT(status_text(survey), HasSubstr("N=3 R=2 W=2  last write wins\n"));
+    EXPECT_EQ(status_json(survey)["last_write_wins"], true);
+}
+
 TEST(plan, has_the_fields_that_scripts_lean_on) {
     Plan plan;
     plan.id = "p-91c2d07a";

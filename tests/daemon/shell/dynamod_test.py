@@ -48,7 +48,7 @@ def once_quorum(ask):
     try:
         return ask()
     except Failure as failure:
-        if not str(failure).startswith("quorum_not_met"):
+        if not str(failure).startswith(("quorum_not_met", "too_few_nodes")):
             raise
         return None
 
