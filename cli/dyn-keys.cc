@@ -155,7 +155,7 @@ int KeysTool::run() {
         const auto page = pages.next(*client, left);
         if (!page) {
             return reporter.error(page.error(), {},
-                                  pages.cursor().empty()
+                                  pages.cursor().empty() || page.error().code == Code::bad_request
                                       ? ""
                                       : fmt::format("go on with --cursor {}", pages.cursor()));
         }
