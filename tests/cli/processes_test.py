@@ -76,12 +76,14 @@ class Processes(Tools):
         # Only the one that asks is connected.
         self.eventually(lambda: max(self.stats("clients.connections")) <= 1, "all clients gone")
         for pid, before in descriptors.items():
-            # Files of the data are opened as they are needed, each once; all else comes and goes.
+            # Files of the data are opened as they are needed, each once. All else comes and goes, a
+            # link to a peer that was made anew among it; a leak is one for every few processes.
             def more():
                 return [what for what, count in descriptors_of(pid).items()
                         if count > (max(1, before[what]) if what.startswith("/")
-                                    else before[what] + 2)]
-            self.eventually(lambda: not more(), f"descriptors as before: {more()}")
+                                    else before[what] + 16 + PROCESSES // 100)]
+            self.eventually(lambda: not more(),
+                            f"descriptors as before: {more()} of {descriptors_of(pid)}")
             # Less than a KiB for each of them, beside what caches and the log take.
             self.assertLess(resident_kib(pid) - memory[pid], 65536 + PROCESSES)
         self.assertEqual(sum(self.stats("hints.held")), 0)
