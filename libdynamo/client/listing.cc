@@ -56,6 +56,7 @@ std::map<Bytes, Row> joined(const std::vector<wire::KeysReply>& pages, Bytes& ne
     for (const auto& page : pages)
         for (const auto& said : page.rows) {
             if (!next.empty() && said.row >= next) break;
+            if (said.row.size() <= position_octets) continue;  // no daemon of ours: it has no key
             Row& row = rows.try_emplace(said.row, Row{said, 0}).first->second;
             if (row.said.digest == said.digest && !said.digest.empty()) ++row.agree;
         }

@@ -49,9 +49,11 @@ class Coordinator {
         std::unique_ptr<Operation> operation;
         Instant wake;
     };
+    using Timer = std::pair<Instant, std::uint64_t>;
     template <typename WriteRequest>
     void write(const Origin& origin, WriteRequest request, Duration timeout);
     void run(std::uint64_t id, std::unique_ptr<Operation> operation);
+    void set_timer(std::uint64_t id, Running& running);
     /// After a step of the operation: forgets it when finished, else sets its timer anew.
     void settle(std::uint64_t id, Running& running);
     [[nodiscard]] bool has_room(const Origin& origin);
@@ -63,8 +65,6 @@ class Coordinator {
     Service& service_;
     SeenForwards seen_;
     std::unordered_map<std::uint64_t, Running> operations_;  ///< never iterated unsorted
-    using Timer = std::pair<Instant, std::uint64_t>;
-    void set_timer(std::uint64_t id, Running& running);
     /// The next first. A timer whose operation is over, or has another one, means nothing any more:
     /// most are, and to find and take them out would cost more than all else about them.
     std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;

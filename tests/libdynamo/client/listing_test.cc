@@ -64,6 +64,9 @@ class Owners {
     void hold(std::size_t owner, const Bytes& key, const Said& said = {}) {
         change([&](auto& held) { held[owner][row_of(key)] = said; });
     }
+    void hold_row(std::size_t owner, const Bytes& row) {
+        change([&](auto& held) { held[owner][row] = {}; });
+    }
     void hold_all(const Bytes& key) {
         for (std::size_t owner = 0; owner < 3; ++owner) hold(owner, key);
     }
@@ -124,14 +127,15 @@ class Owners {
         if (most_.contains(owner)) most = std::min(most, most_[owner]);
         std::size_t examined = 0;
         for (const auto& [row, said] : held_[owner]) {
-            if (routes_.partition_of(position_of(row.substr(8))) != request.partition ||
+            if (routes_.partition_of(position_of(
+                    row.substr(std::min<std::size_t>(8, row.size())))) != request.partition ||
                 row < request.first)
                 continue;
             if (examined++ == most) {
                 page.next = row;
                 break;
             }
-            if (row.substr(8).starts_with(request.prefix))
+            if (row.substr(std::min<std::size_t>(8, row.size())).starts_with(request.prefix))
                 page.rows.push_back({row, said.digest, said.values, said.tombstone});
         }
         return page;
@@ -190,6 +194,22 @@ TEST(listing, joins_what_the_owners_hold) {
     EXPECT_TRUE(std::ranges::is_sorted(names_of(*page), {}, row_of));
     // Where all agree nothing more is asked; where one lacks it, R decides.
     EXPECT_THAT(owners.gets(), UnorderedElementsAre("b", "c"));
+}
+
+TEST(listing, leaves_out_a_row_that_is_too_short_to_have_a_key) {
+    Owners owners;
+    owners.hold_all("a");
+    for (std::size_t owner = 0; owner < 3; ++owner) owners.hold_row(owner, "\xff\xff");
+    auto client = owners.open();
+    std::vector<std::string> names;
+    KeyQuery query;
+    do {
+        const auto page = client.keys(query);
+        ASSERT_TRUE(page) << page.error().message;
+        for (const KeyInfo& info : page->keys) names.push_back(info.key);
+        query.cursor = page->cursor;
+    } while (!query.cursor.empty());
+    EXPECT_EQ(names, std::vector<std::string>{"a"});
 }
 
 TEST(listing, reads_a_key_on_whose_state_they_differ) {
