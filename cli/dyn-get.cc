@@ -394,20 +394,17 @@ int GetTool::show_stat(const std::string& key, const Got& got) {
 
 int GetTool::wait_for(const std::string& key) {
     const Reporter reporter = common_.reporter();
-    auto admin = common_.open_admin();
-    if (!admin) {
-        return reporter.error(admin.error());
+    const auto with = common_.open_with_ring();
+    if (!with) {
+        return reporter.error(with.error());
     }
-    const auto ring = admin->ring();
-    if (!ring) {
-        return reporter.error(ring.error());
-    }
+    const RingView& ring = with->ring;
     auto client = common_.open_client();
     if (!client) {
         return reporter.error(client.error());
     }
     wait_.r = r_;
-    const auto got = wait_for_key(*client, *ring, key, wait_);
+    const auto got = wait_for_key(*client, ring, key, wait_);
     if (!got) {
         return reporter.error(got.error(), key);
     }

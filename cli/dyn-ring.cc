@@ -203,14 +203,11 @@ int RingTool::check() {
 
 int RingTool::where() {
     const Reporter reporter = common_.reporter();
-    auto admin = common_.open_admin();
-    if (!admin) {
-        return reporter.error(admin.error());
+    const auto with = common_.open_with_ring();
+    if (!with) {
+        return reporter.error(with.error());
     }
-    const auto ring = admin->ring();
-    if (!ring) {
-        return reporter.error(ring.error());
-    }
+    const RingView& ring = with->ring;
     const auto names = [](const std::vector<NodeInfo>& nodes) {
         std::vector<std::string> list;
         std::ranges::transform(nodes, std::back_inserter(list), &NodeInfo::name);
@@ -223,7 +220,7 @@ int RingTool::where() {
         if (!key) {
             return reporter.error(key.error());
         }
-        const Place place = place_of(*ring, *key);
+        const Place place = place_of(ring, *key);
         json += dumped(place_json(place)) + "\n";
         table.add({printable(operand.text), place.position, std::to_string(place.partition),
                    names(place.nodes), names(place.fallbacks)});

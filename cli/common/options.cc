@@ -120,6 +120,18 @@ std::string CommonOptions::key_text(std::string_view key) const {
                                               : std::string(key);
 }
 
+Result<CommonOptions::Operator> CommonOptions::open_with_ring() const {
+    auto admin = open_admin();
+    if (!admin) {
+        return std::unexpected(admin.error());
+    }
+    auto ring = admin->ring();
+    if (!ring) {
+        return std::unexpected(ring.error());
+    }
+    return Operator{std::move(*admin), std::move(*ring)};
+}
+
 std::vector<std::string> CommonOptions::seeds() const {
     const std::string given = seeds_.empty() ? environment("DYN_SEEDS") : seeds_;
     const auto parts = split_at_commas(given);
@@ -138,16 +150,12 @@ ClientOptions CommonOptions::client_options() const {
 Candidates CommonOptions::live_nodes() {
     CommonOptions options("completion");
     options.timeout_ = std::chrono::milliseconds(300);
-    auto admin = options.open_admin();
-    if (!admin) {
-        return {};
-    }
-    const auto ring = admin->ring();
-    if (!ring) {
+    const auto with = options.open_with_ring();
+    if (!with) {
         return {};
     }
     Candidates candidates;
-    for (const NodeInfo& node : ring->nodes) {
+    for (const NodeInfo& node : with->ring.nodes) {
         candidates.push_back({node.name, node.client_address});
     }
     return candidates;

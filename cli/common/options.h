@@ -55,6 +55,12 @@ class CommonOptions {
     [[nodiscard]] ClientOptions client_options() const;
     [[nodiscard]] Result<Client> open_client() const { return Client::open(client_options()); }
     [[nodiscard]] Result<Admin> open_admin() const { return Admin::open(client_options()); }
+    /// An administrator, and the ring that the first seed told it.
+    struct Operator {
+        Admin admin;
+        RingView ring;
+    };
+    [[nodiscard]] Result<Operator> open_with_ring() const;
     [[nodiscard]] std::vector<std::string> seeds() const;
 
     /// Names of the cluster's nodes, for completion: asked of the environment's seeds, quickly.

@@ -15,18 +15,15 @@ int print(const std::string& text) { return write_out(text) ? exits::done : exit
 
 int print_replicas(const CommonOptions& common, const std::vector<std::string>& keys) {
     const Reporter reporter = common.reporter();
-    auto admin = common.open_admin();
-    if (!admin) {
-        return reporter.error(admin.error());
+    auto with = common.open_with_ring();
+    if (!with) {
+        return reporter.error(with.error());
     }
-    const auto ring = admin->ring();
-    if (!ring) {
-        return reporter.error(ring.error());
-    }
+    const RingView& ring = with->ring;
     bool silent = false;
     bool absent = false;
     for (const std::string& key : keys) {
-        const auto replicas = replicas_of(*admin, *ring, key);
+        const auto replicas = replicas_of(with->admin, ring, key);
         const Table table = replicas_table(replicas);
         const int printed = print(common.json() ? dumped(replicas_json(key, replicas)) + "\n"
                                   : common.format() == Format::tsv ? table.tsv()
@@ -49,14 +46,11 @@ int print_replicas(const CommonOptions& common, const std::vector<std::string>& 
 
 int print_places(const CommonOptions& common, const std::vector<std::string>& keys) {
     const Reporter reporter = common.reporter();
-    auto admin = common.open_admin();
-    if (!admin) {
-        return reporter.error(admin.error());
+    auto with = common.open_with_ring();
+    if (!with) {
+        return reporter.error(with.error());
     }
-    const auto ring = admin->ring();
-    if (!ring) {
-        return reporter.error(ring.error());
-    }
+    const RingView& ring = with->ring;
     Table table(
         {{"KEY"}, {"POSITION"}, {"PARTITION", true}, {"COORDINATOR"}, {"NODES"}, {"FALLBACKS"}});
     const auto names = [](const std::vector<NodeInfo>& nodes) {
@@ -68,12 +62,12 @@ int print_places(const CommonOptions& common, const std::vector<std::string>& ke
     };
     std::string json;
     for (const std::string& key : keys) {
-        const Place place = place_of(*ring, key);
+        const Place place = place_of(ring, key);
         // The first of them that answers; any of the others may as well.
         std::vector<NodeInfo> all = place.nodes;
         all.insert(all.end(), place.fallbacks.begin(), place.fallbacks.end());
         const auto coordinator = std::ranges::find_if(all, [&](const NodeInfo& node) {
-            const auto hello = admin->hello_at(node.client_address);
+            const auto hello = with->admin.hello_at(node.client_address);
             return hello && hello->node.id == node.id;
         });
         const std::string name = coordinator == all.end() ? "-" : coordinator->name;

@@ -165,17 +165,14 @@ int RingLook::members() {
 
 int RingLook::round_trips() {
     const Reporter reporter = common_.reporter();
-    auto admin = common_.open_admin();
-    if (!admin) {
-        return reporter.error(admin.error());
+    auto with = common_.open_with_ring();
+    if (!with) {
+        return reporter.error(with.error());
     }
-    const auto ring = admin->ring();
-    if (!ring) {
-        return reporter.error(ring.error());
-    }
+    const RingView& ring = with->ring;
     std::vector<RoundTrips> measured;
-    for (const NodeInfo& node : ring->nodes) {
-        measured.push_back(measure_round_trips(*admin, node, count_));
+    for (const NodeInfo& node : ring.nodes) {
+        measured.push_back(measure_round_trips(with->admin, node, count_));
     }
     const int printed =
         print_as(dumped(round_trips_json(measured)), round_trips_table(measured).tsv(),
@@ -192,16 +189,13 @@ int RingLook::round_trips() {
 
 int RingLook::history() {
     const Reporter reporter = common_.reporter();
-    auto admin = common_.open_admin();
-    if (!admin) {
-        return reporter.error(admin.error());
+    const auto with = common_.open_with_ring();
+    if (!with) {
+        return reporter.error(with.error());
     }
-    const auto ring = admin->ring();
-    if (!ring) {
-        return reporter.error(ring.error());
-    }
-    return print_as(dumped(history_json(*ring)), history_table(*ring).tsv(),
-                    history_table(*ring).text());
+    const RingView& ring = with->ring;
+    return print_as(dumped(history_json(ring)), history_table(ring).tsv(),
+                    history_table(ring).text());
 }
 
 }  // namespace dynamo::cli
