@@ -9,7 +9,6 @@
 
 #include "daemon/storage/bdb_dbt.h"
 #include "daemon/storage/bdb_environment.h"
-#include "daemon/storage/bdb_error.h"
 #include "daemon/storage/bdb_format.h"
 #include "daemon/storage/bdb_helper.h"
 #include "daemon/storage/bdb_process.h"
@@ -43,6 +42,9 @@ class BdbStorage final : public Storage {
     [[nodiscard]] bool has_changes() const override { return transaction_ != nullptr; }
     void rollback() override;
     [[nodiscard]] Result<Usage> usage() override;
+    [[nodiscard]] std::optional<Error> broken() const override { return environment_->broken(); }
+
+    [[nodiscard]] Result<void> read_everything() { return tables_.read_everything(); }
 
   private:
     [[nodiscard]] Result<void> begin();
@@ -81,10 +83,9 @@ Result<void> BdbStorage::start() {
     if (commits_ < least)
         return fail(Code::corrupt, "data was lost: the log in " + place + " ends at commit " +
                                        std::to_string(commits_) + ", but commit " +
-                                       std::to_string(least) + " was promised; " +
-                                       bdb_damage_advice(place) + ", or put a whole copy " +
-                                       "of it back, or remove " + place +
-                                       "/high-water to go on with what is left");
+                                       std::to_string(least) +
+                                       " was promised (without the file high-water it opens with "
+                                       "what is left)");
     if (auto begun = (*mark)->begin(commits_); !begun) return begun;
     high_water_ = std::move(*mark);
     helper_.emplace(*environment_, *high_water_);
@@ -284,9 +285,7 @@ Result<void> make_environment(const StorageOptions& options) {
     return finish_making(options.directory);
 }
 
-}  // namespace
-
-Result<std::unique_ptr<Storage>> open_bdb(const StorageOptions& options) {
+Result<std::unique_ptr<BdbStorage>> open_any(const StorageOptions& options) {
     if (auto sound = check_options(options); !sound) return std::unexpected(sound.error());
     if (auto ready = prepare_directory(options.directory); !ready)
         return std::unexpected(ready.error());
@@ -299,6 +298,18 @@ Result<std::unique_ptr<Storage>> open_bdb(const StorageOptions& options) {
     auto storage = std::make_unique<BdbStorage>(std::move(*environment));
     if (auto started = storage->start(); !started) return std::unexpected(started.error());
     return storage;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Storage>> open_bdb(const StorageOptions& options) {
+    return open_any(options);
+}
+
+Result<void> check_bdb(const StorageOptions& options) {
+    const auto storage = open_any(options);
+    if (!storage) return std::unexpected(storage.error());
+    return (*storage)->read_everything();
 }
 
 }  // namespace dynamo

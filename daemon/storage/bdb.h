@@ -24,7 +24,8 @@
 
 namespace dynamo {
 
-/// As open_storage(), which is what everybody else calls.
+/// As open_storage() and check_storage(), which are what everybody else calls.
 [[nodiscard]] Result<std::unique_ptr<Storage>> open_bdb(const StorageOptions& options);
+[[nodiscard]] Result<void> check_bdb(const StorageOptions& options);
 
 }  // namespace dynamo

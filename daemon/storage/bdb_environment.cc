@@ -88,13 +88,8 @@ Result<void> BdbEnvironment::open_once() {
     page_guard_ = std::move(*guard);
     const int code = recover();
     if (code == 0) return {};
-    Error error = this->error(code, "recover the log");
     // Recovery fails for few reasons that are not damage; the library names the others so.
-    if (code == EINVAL || code == ENOENT) {
-        error.code = Code::corrupt;
-        error.message += "; " + bdb_damage_advice(place_);
-    }
-    return std::unexpected(std::move(error));
+    return std::unexpected(error_of_file(code, "recover the log"));
 }
 
 void BdbEnvironment::make_handle() {
@@ -104,6 +99,7 @@ void BdbEnvironment::make_handle() {
     handle_->set_msgcall(&take_message);
     (void)handle_->set_event_notify(&take_event);
     panic_cause_ = 0;
+    damage_.reset();
 }
 
 int BdbEnvironment::configure() {
@@ -141,7 +137,32 @@ Error BdbEnvironment::error(int code, std::string_view doing) const {
     if (code == ENOMEM && page_guard_ && page_guard_->last_failure() != 0)
         code = page_guard_->last_failure();
     const int cause = code == DB_RUNRECOVERY ? panic_cause_.load() : 0;
-    return bdb_error(cause == 0 ? code : cause, cause != 0, doing, place_);
+    Error error = bdb_error(cause == 0 ? code : cause, cause != 0, doing, place_);
+    if (error.code == Code::corrupt) note_damage(error);
+    return error;
+}
+
+Error BdbEnvironment::error_of_file(int code, std::string_view doing) const {
+    Error error = this->error(code, doing);
+    if (code == EINVAL || code == ENOENT) {
+        error.code = Code::corrupt;
+        note_damage(error);
+    }
+    return error;
+}
+
+void BdbEnvironment::note_damage(const Error& error) const {
+    const std::lock_guard guard(damage_lock_);
+    if (!damage_) damage_ = error;
+}
+
+std::optional<Error> BdbEnvironment::broken() const {
+    {
+        const std::lock_guard guard(damage_lock_);
+        if (damage_) return damage_;
+    }
+    if (!is_stopped()) return std::nullopt;
+    return error(DB_RUNRECOVERY, "go on");
 }
 
 void BdbEnvironment::note_panic(int cause) {

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "daemon/storage/bdb_page_guard.h"
@@ -34,6 +35,11 @@ class BdbEnvironment {
     [[nodiscard]] const std::string& place() const { return place_; }
     /// The error for a return code of the library; after a panic, for what made it panic.
     [[nodiscard]] Error error(int code, std::string_view doing) const;
+    /// The same where a file that must be there was opened or read: one that is missing, or is no
+    /// file of the library's any more, is damage.
+    [[nodiscard]] Error error_of_file(int code, std::string_view doing) const;
+    /// As Storage::broken().
+    [[nodiscard]] std::optional<Error> broken() const;
     /// Passes a line on to the daemon's log. From any thread.
     void notice(StorageNotice notice, std::string text);
     /// The library told why it gives up. From any thread.
@@ -46,11 +52,14 @@ class BdbEnvironment {
     [[nodiscard]] Result<void> open_once();
     [[nodiscard]] int recover();
     void make_handle();
+    void note_damage(const Error& error) const;
 
     StorageOptions options_;
     std::string place_;
     std::mutex notice_lock_;
     std::atomic<int> panic_cause_ = 0;
+    mutable std::mutex damage_lock_;
+    mutable std::optional<Error> damage_;  // the first that a call met
     std::unique_ptr<BdbPageGuard> page_guard_;
     std::unique_ptr<DbEnv> handle_;
 };

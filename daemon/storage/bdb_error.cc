@@ -17,6 +17,8 @@ Code code_of(int number, bool panicked) {
         case DB_PAGE_NOTFOUND:
         case DB_VERIFY_BAD:
         case DB_LOG_VERIFY_BAD:
+        // What the disk took and cannot give back is as good as damaged.
+        case EIO:
             return Code::corrupt;
         case DB_VERSION_MISMATCH:
         case DB_OLD_VERSION:
@@ -27,14 +29,11 @@ Code code_of(int number, bool panicked) {
     }
 }
 
-std::string advice_for(Code code, int number, bool panicked, const std::string& place) {
+std::string advice_for(Code code, int number, bool panicked) {
     switch (code) {
         case Code::storage_full:
             return panicked ? "; make room on that disk, then start the daemon again"
                             : "; make room on that disk and writes go on";
-        case Code::corrupt:
-            return "; restart the daemon once, which recovers; if it fails again, " +
-                   bdb_damage_advice(place);
         case Code::refused:
             return "; the files were made by another release of Berkeley DB";
         default:
@@ -51,12 +50,7 @@ std::string advice_for(Code code, int number, bool panicked, const std::string& 
 Error bdb_error(int code, bool panicked, std::string_view doing, const std::string& place) {
     const Code meaning = code_of(code, panicked);
     return {meaning, "cannot " + std::string(doing) + " in " + place + ": " +
-                         DbEnv::strerror(code) + advice_for(meaning, code, panicked, place)};
-}
-
-std::string bdb_damage_advice(const std::string& place) {
-    return "move " + place +
-           " aside and start the daemon without it: the other replicas send the data again";
+                         DbEnv::strerror(code) + advice_for(meaning, code, panicked)};
 }
 
 }  // namespace dynamo

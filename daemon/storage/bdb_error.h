@@ -1,4 +1,5 @@
-// What the library's return codes mean here, and what an operator can do about each.
+// What the library's return codes mean here, and what an operator can do about those that are no
+// damage.
 //
 // Threads: any
 #pragma once
@@ -13,8 +14,5 @@ namespace dynamo {
 /// environment, which now refuses everything. `place` is the environment's directory.
 [[nodiscard]] Error bdb_error(int code, bool panicked, std::string_view doing,
                               const std::string& place);
-
-/// What to do about an environment that lost data or is damaged; ends a message.
-[[nodiscard]] std::string bdb_damage_advice(const std::string& place);
 
 }  // namespace dynamo

@@ -2,13 +2,16 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <charconv>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <system_error>
 #include <vector>
 
 #include "daemon/storage/files.h"
+#include "libdynamo/base/hash.h"
 
 namespace dynamo {
 namespace {
@@ -32,13 +35,24 @@ Result<std::vector<std::filesystem::path>> library_files(const std::filesystem::
     return found;
 }
 
+// "dynamo storage bdb 1 CHECKSUM": a flipped bit must not make the version a newer one.
+Bytes format_line(unsigned version) {
+    const Bytes text = std::string(format_name) + std::to_string(version);
+    std::array<char, 24> sum{};
+    (void)std::snprintf(sum.data(), sum.size(), " %016llx\n",
+                        static_cast<unsigned long long>(checksum(text)));
+    return text + sum.data();
+}
+
 Result<void> check_version(const std::filesystem::path& directory, BytesView text) {
     unsigned version = 0;
-    const bool ours = text.starts_with(format_name);
-    if (ours) text.remove_prefix(format_name.size());
-    const char* const end = std::to_address(text.end());
-    if (!ours || std::from_chars(std::to_address(text.begin()), end, version).ec != std::errc() ||
-        version == 0)
+    if (text.starts_with(format_name)) {
+        const BytesView rest = text.substr(format_name.size());
+        (void)std::from_chars(std::to_address(rest.begin()), std::to_address(rest.end()), version);
+    }
+    // The first directories have no checksum.
+    const bool whole = text == format_line(version) || text == std::string(format_name) + "1\n";
+    if (!whole || version == 0)
         return fail(Code::corrupt,
                     (directory / format_file).string() + " does not name a storage format");
     if (version > format_version)
@@ -64,6 +78,9 @@ Result<BdbFormat> look_at_format(const std::filesystem::path& directory) {
     }
     const auto files = library_files(directory);
     if (!files) return std::unexpected(files.error());
+    std::error_code unknown;
+    if (!*making && std::filesystem::exists(directory / "high-water", unknown))
+        return fail(Code::corrupt, (directory / format_file).string() + " is missing");
     if (!*making && !files->empty())
         return fail(Code::refused, directory.string() + " has " +
                                        files->front().filename().string() +
@@ -80,8 +97,8 @@ Result<void> begin_making(const std::filesystem::path& directory) {
 
 Result<void> finish_making(const std::filesystem::path& directory) {
     if (auto synced = sync_file_system(directory); !synced) return synced;
-    const std::string text = std::string(format_name) + std::to_string(format_version) + "\n";
-    if (auto marked = replace_file(directory / format_file, text); !marked) return marked;
+    if (auto marked = replace_file(directory / format_file, format_line(format_version)); !marked)
+        return marked;
     (void)::unlink((directory / making_file).c_str());
     return {};
 }

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstdarg>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -16,10 +17,12 @@
 #include <utility>
 #include <vector>
 
+#include "libdynamo/base/hash.h"
+
 namespace dynamo {
 namespace {
 
-constexpr std::array<char, 8> guard_name = {'d', 'y', 'n', 'p', 'a', 'g', 'e', '1'};
+constexpr std::array<char, 8> guard_name = {'d', 'y', 'n', 'p', 'a', 'g', 'e', '2'};
 constexpr std::size_t most_page_bytes = 65536;
 constexpr std::size_t most_name_bytes = 64;
 
@@ -115,8 +118,8 @@ struct BdbPageGuard::Header {
 };
 
 struct BdbPageGuard::Slot {
-    std::uint32_t marked;  // in flight, through std::atomic_ref
-    std::uint32_t size;
+    std::uint32_t marked;  // in flight: the seal, through std::atomic_ref; else 0
+    std::uint32_t size;    // from here on it is what the seal is of
     std::uint64_t offset;
     std::array<char, most_name_bytes> file;
     std::array<char, most_page_bytes> page;
@@ -125,7 +128,16 @@ struct BdbPageGuard::Slot {
         return std::atomic_ref(marked).load(std::memory_order_acquire) != 0;
     }
     void mark(bool in_flight) {
-        std::atomic_ref(marked).store(in_flight ? 1 : 0, std::memory_order_release);
+        std::atomic_ref(marked).store(in_flight ? seal() : 0, std::memory_order_release);
+    }
+    [[nodiscard]] bool is_whole() {
+        return std::atomic_ref(marked).load(std::memory_order_acquire) == seal();
+    }
+    [[nodiscard]] std::uint32_t seal() const {
+        const std::size_t bytes =
+            offsetof(Slot, page) - offsetof(Slot, size) + std::min<std::size_t>(size, page.size());
+        const auto* const first = reinterpret_cast<const char*>(this) + offsetof(Slot, size);
+        return static_cast<std::uint32_t>(checksum({first, bytes})) | 1u;
     }
     [[nodiscard]] std::string file_name() const {
         return {file.data(), ::strnlen(file.data(), file.size())};
@@ -188,6 +200,9 @@ Result<std::unique_ptr<BdbPageGuard>> BdbPageGuard::open(const std::filesystem::
 Result<void> BdbPageGuard::restore() {
     for (std::size_t index = 0; index < slot_count; ++index) {
         Slot& held = slot(index);
+        // One that is damaged itself is void: a page that needed it has a wrong checksum of its
+        // own.
+        if (!held.is_whole()) held.mark(false);
         if (!held.is_marked()) continue;
         const auto path = directory_ / held.file_name();
         const FileHandle file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));

@@ -4,7 +4,8 @@
 // or when no block is left. The page on the disk is then half old and half new, its checksum is
 // wrong, and no recovery gets past it: 2 to 8 of 100 kills under a small cache ended so. Hence
 // every page is first copied to a slot in mapped memory, which outlives a kill, marked, written,
-// and unmarked. What is still marked at the next open is written again, before the library looks.
+// and unmarked. What is still marked at the next open is written again, before the library looks;
+// the mark is a checksum of the slot, so that a flipped bit does not put an old page back.
 //
 //     pages-in-flight:  header | slot 0 | slot 1 | ...      a slot: which file, where, the page
 //

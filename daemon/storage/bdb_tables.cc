@@ -13,7 +13,7 @@
 #include <system_error>
 
 #include "daemon/storage/bdb_dbt.h"
-#include "daemon/storage/bdb_error.h"
+#include "daemon/storage/bdb_memory.h"
 
 namespace dynamo {
 namespace {
@@ -131,14 +131,37 @@ Result<void> BdbTables::read_row(BytesView name, BytesView value) {
         }
     }
     return fail(Code::corrupt, "the catalog in " + environment_.place() + " has a row '" +
-                                   std::string(name) + "' that means nothing; " +
-                                   bdb_damage_advice(environment_.place()));
+                                   std::string(name) + "' that means nothing");
 }
 
 Result<void> BdbTables::make_all() {
     for (std::size_t index = 0; index < files_.size(); ++index)
         if (auto made = open_handle(table_at(index), files_[index]); !made) return made;
     return {};
+}
+
+Result<void> BdbTables::read_everything() {
+    if (auto read = read_pages(*catalog_, std::string(catalog_file)); !read) return read;
+    for (std::size_t index = 0; index < files_.size(); ++index) {
+        const Table table = table_at(index);
+        const auto db = to_read(table);
+        if (!db) return std::unexpected(db.error());
+        if (*db == nullptr) continue;
+        if (auto read = read_pages(**db, file_of(table)); !read) return read;
+        // Thousands of open files are not needed for this.
+        files_[index].handle.reset();
+    }
+    return {};
+}
+
+Result<void> BdbTables::read_pages(Db& db, const std::string& name) const {
+    // To count a tree the library walks all of it, the inner pages and those of large rows too,
+    // which reading row after row would pass by; each page's checksum is looked at on the way.
+    DB_BTREE_STAT* stat = nullptr;
+    const int code = db.stat(nullptr, &stat, 0);
+    free_from_bdb(stat);
+    if (code == 0) return {};
+    return std::unexpected(environment_.error_of_file(code, "read all of " + name));
 }
 
 void BdbTables::remove_leftovers() {
@@ -200,13 +223,8 @@ Result<BdbTables::DbHandle> BdbTables::open_file(const std::string& name, bool c
     const u_int32_t flags = DB_AUTO_COMMIT | DB_THREAD | (create ? u_int32_t{DB_CREATE} : 0);
     if (code == 0) code = db->open(nullptr, name.c_str(), nullptr, DB_BTREE, flags, 0600);
     if (code == 0) return db;
-    Error error = environment_.error(code, "open " + name);
     // A damaged first page is no file of the library's any more, and a missing file held rows.
-    if (code == EINVAL || code == ENOENT) {
-        error.code = Code::corrupt;
-        error.message += "; " + bdb_damage_advice(environment_.place());
-    }
-    return std::unexpected(std::move(error));
+    return std::unexpected(environment_.error_of_file(code, "open " + name));
 }
 
 Result<void> BdbTables::open_handle(Table table, File& file) {

@@ -37,6 +37,9 @@ class BdbTables {
     /// Makes the files of hints and of the expected partitions.
     [[nodiscard]] Result<void> make_all();
 
+    /// Reads every page of every table that the catalog names.
+    [[nodiscard]] Result<void> read_everything();
+
     /// Commits that recovery found.
     [[nodiscard]] std::uint64_t commits() const { return commits_; }
     [[nodiscard]] Result<void> set_commits(DbTxn* transaction, std::uint64_t commits);
@@ -79,6 +82,7 @@ class BdbTables {
     [[nodiscard]] Result<void> read_catalog();
     [[nodiscard]] Result<void> read_row(BytesView name, BytesView value);
     [[nodiscard]] Result<void> write_row(DbTxn* transaction, BytesView name, BytesView value);
+    [[nodiscard]] Result<void> read_pages(Db& db, const std::string& name) const;
     void remove_leftovers();
     void remove_file(const std::string& name);
 

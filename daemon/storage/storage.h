@@ -9,8 +9,8 @@
 //          match), `too_large` (a row past its limits; nothing changed). An error is never "not
 //          found". After a failed commit() everything since the last good one is undone. A write
 //          that failed makes the commit() after it fail the same way: half a transaction is never
-//          kept. After `corrupt` or a second failure in a row the caller ends the process; recovery
-//          is at the next open.
+//          kept. After a second failure in a row, or once broken() says so, the caller ends the
+//          process; recovery is at the next open.
 #pragma once
 
 #include <compare>
@@ -84,6 +84,10 @@ class Storage {
     virtual void rollback() = 0;
 
     [[nodiscard]] virtual Result<Usage> usage() = 0;
+
+    /// Why the engine is of no use any more, whatever its calls still answer; none while it is
+    /// well. `corrupt`: it met damage, which the next open may meet again.
+    [[nodiscard]] virtual std::optional<Error> broken() const { return std::nullopt; }
 };
 
 }  // namespace dynamo

@@ -113,11 +113,52 @@ TEST_F(bdb_fault, after_damage_every_call_says_corrupt_and_so_does_the_next_open
             storage_->scan(Table::objects(1), "", [](BytesView, BytesView) { return true; });
         ASSERT_FALSE(scanned);
         EXPECT_EQ(scanned.error().code, Code::corrupt);
-        EXPECT_TRUE(mentions(scanned.error(), "move " + options_.directory.string() + " aside"))
-            << scanned.error().message;
+        ASSERT_TRUE(storage_->broken());
+        EXPECT_EQ(storage_->broken()->code, Code::corrupt);
+        EXPECT_TRUE(mentions(*storage_->broken(), "objects-0001.db"))
+            << storage_->broken()->message;
         storage_->rollback();
         close();
     }
+}
+
+TEST_F(bdb_fault, is_not_broken_by_a_row_that_does_not_fit) {
+    open();
+    EXPECT_FALSE(storage_->put(Table::objects(1), Bytes(5000, 'k'), "v"));
+    EXPECT_TRUE(storage_->commit(Durability::os));
+    EXPECT_FALSE(storage_->broken());
+}
+
+TEST_F(bdb_fault, a_check_finds_every_page_that_is_damaged_and_none_that_is_not) {
+    // Two levels of inner pages, large rows on pages of their own, and a dropped table's free ones.
+    constexpr int rows = 3000;
+    options_.ballast_bytes = 0;
+    options_.page_bytes = 512;
+    run_and_crash([](Storage& storage) {
+        return write_rows(storage, 0, rows, Durability::os) && storage.drop(Table::objects(1)) &&
+               storage.commit(Durability::os) && write_rows(storage, 0, rows / 10, Durability::os);
+    });
+    ASSERT_TRUE(check_storage(options_)) << notices_;
+    ASSERT_TRUE(check_storage(options_)) << "the second time";
+    const auto saved = scratch_.path() / "saved";
+    std::filesystem::copy(options_.directory, saved, std::filesystem::copy_options::recursive);
+    const auto table = file("objects-0001.1.db");
+    const std::uint64_t pages = std::filesystem::file_size(table) / options_.page_bytes;
+    ASSERT_GT(pages, 100u);
+    Random random(1);
+    for (std::uint64_t page = 0; page < pages; page += page < 10 ? 1 : 7) {
+        SCOPED_TRACE("page " + std::to_string(page));
+        flip_bit(table, page * options_.page_bytes + random.below(options_.page_bytes));
+        const auto checked = check_storage(options_);
+        ASSERT_FALSE(checked);
+        EXPECT_EQ(checked.error().code, Code::corrupt) << checked.error().message;
+        std::filesystem::remove_all(options_.directory);
+        std::filesystem::copy(saved, options_.directory, std::filesystem::copy_options::recursive);
+    }
+    std::filesystem::resize_file(table, pages / 2 * options_.page_bytes);
+    EXPECT_EQ(check_storage(options_).error().code, Code::corrupt) << "a shortened table";
+    std::filesystem::remove(table);
+    EXPECT_EQ(check_storage(options_).error().code, Code::corrupt) << "a lost table";
 }
 
 TEST_F(bdb_fault, a_shortened_log_is_noticed) {

@@ -209,7 +209,7 @@ TEST_F(bdb_storage, its_usage_grows_and_shrinks_with_what_it_stores) {
 TEST_F(bdb_storage, refuses_a_newer_format) {
     open();
     close();
-    std::ofstream(file("format")) << "dynamo storage bdb 2\n";
+    std::ofstream(file("format")) << "dynamo storage bdb 2 117fae53eb08a1e2\n";
     const Error error = open_error();
     EXPECT_EQ(error.code, Code::refused);
     EXPECT_TRUE(mentions(error, "storage format 2; this release reads up to 1")) << error.message;
@@ -219,11 +219,32 @@ TEST_F(bdb_storage, refuses_a_newer_format) {
 TEST_F(bdb_storage, calls_a_format_file_that_says_nothing_corrupt) {
     open();
     close();
-    for (const std::string content :
-         {"", "something else", "dynamo storage bdb ", "dynamo storage bdb 0\n"}) {
+    for (const std::string content : {"", "something else", "dynamo storage bdb ",
+                                      "dynamo storage bdb 0\n", "dynamo storage bdb 3\n"}) {
         std::ofstream(file("format"), std::ios::trunc) << content;
         EXPECT_EQ(open_error().code, Code::corrupt) << content;
     }
+    std::filesystem::remove(file("format"));
+    EXPECT_EQ(open_error().code, Code::corrupt);
+}
+
+TEST_F(bdb_storage, a_flipped_bit_in_the_format_file_is_corrupt) {
+    open();
+    close();
+    const auto octets = std::filesystem::file_size(file("format"));
+    for (std::uint64_t offset = 0; offset < octets; ++offset) {
+        flip_bit(file("format"), offset);
+        EXPECT_EQ(open_error().code, Code::corrupt) << offset;
+        flip_bit(file("format"), offset);
+    }
+    open();
+}
+
+TEST_F(bdb_storage, opens_what_has_a_format_file_without_a_checksum) {
+    open();
+    close();
+    std::ofstream(file("format"), std::ios::trunc) << "dynamo storage bdb 1\n";
+    open();
 }
 
 TEST_F(bdb_storage, refuses_a_database_of_somebody_else) {

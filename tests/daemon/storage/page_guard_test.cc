@@ -76,6 +76,29 @@ TEST_F(page_guard, leaves_pages_alone_that_were_written_whole) {
     EXPECT_EQ(content(), page('x') + page('y'));
 }
 
+TEST_F(page_guard, puts_no_page_back_from_a_slot_that_is_damaged) {
+    // Unmarked and marked by a flipped bit; marked, with a flipped bit in the page.
+    for (const bool cut : {false, true}) {
+        SCOPED_TRACE(cut);
+        write_file(table_, page('o') + page('o'));
+        run_cut(cut ? page_bytes + 4096 : 1u << 20, [cut](BdbPageGuard& guard, int file) {
+            return (guard.write(file, "table.db", page('n'), page_bytes) == -1) == cut;
+        });
+        write_file(table_, page('x') + page('y'));
+        const auto slots = scratch_.path() / "pages-in-flight";
+        auto octets = *read_small_file(slots);
+        ASSERT_TRUE(octets);
+        const auto place = octets->find("table.db");
+        ASSERT_NE(place, Bytes::npos);
+        const std::size_t mark = place - 16;
+        (*octets)[cut ? place + 100 : mark] ^= 1;
+        const FileHandle file(::open(slots.c_str(), O_WRONLY));
+        ASSERT_TRUE(write_all(file.get(), *octets, 0));
+        open_guard("boot");
+        EXPECT_EQ(content(), page('x') + page('y'));
+    }
+}
+
 TEST_F(page_guard, a_later_write_of_the_page_voids_what_was_cut) {
     run_cut(page_bytes + 4096, [&](BdbPageGuard& guard, int file) {
         if (guard.write(file, "table.db", page('n'), page_bytes) != -1) return false;
