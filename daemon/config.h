@@ -46,6 +46,7 @@ struct Config {
     std::uint64_t cache_bytes = 64u << 20;
     std::uint64_t page_bytes = 8192;
     std::uint64_t min_free_bytes = 64u << 20;
+    std::uint64_t set_aside_limit = 2;  ///< damaged shards within an hour
 
     wire::Limits limits;
     std::uint64_t max_clients = 4096;

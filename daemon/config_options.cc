@@ -247,6 +247,11 @@ std::vector<Option> make_options() {
         {"", "min-free", "SIZE",
          "Refuse writes while the disk has less room than this; default 64MiB",
          set_size<&Config::min_free_bytes, 0, 1024 * tebi>, show_number<&Config::min_free_bytes>},
+        {"", "set-aside-limit", "NUMBER",
+         "Damaged shards that are set aside within an hour and pulled from the other replicas "
+         "anew; "
+         "0: none, the daemon ends; default 2",
+         set_number<&Config::set_aside_limit, 0, 1'000'000>, show_number<&Config::set_aside_limit>},
 
         {"Where it listens", "listen", "HOST[:PORT]",
          "Address for clients; default 127.0.0.1:7100; port 0 takes a free one",

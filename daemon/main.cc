@@ -13,8 +13,8 @@
 #include "daemon/shell/log.h"
 #include "daemon/shell/loop.h"
 #include "daemon/shell/process.h"
+#include "daemon/shell/shard.h"
 #include "daemon/shell/transport.h"
-#include "daemon/storage/open.h"
 
 namespace dynamo {
 namespace {
@@ -45,11 +45,11 @@ Result<void> compare_with_ring(const Config& config, const RingState& ring, Log&
     return {};
 }
 
-StorageOptions storage_options(const Config& config, const DataDirectory& directory,
-                               std::uint16_t partitions, Log& log) {
+StorageOptions storage_options(const Config& config, const Shard& shard, std::uint16_t partitions,
+                               Log& log) {
     StorageOptions options;
     options.engine = config.engine;
-    options.directory = directory.shard();
+    options.directory = shard.path();
     options.cache_bytes = config.cache_bytes;
     options.page_bytes = static_cast<std::uint32_t>(config.page_bytes);
     options.partitions = partitions;
@@ -127,7 +127,10 @@ Result<void> serve(const Config& config, int signals, Log& log) {
 
     const auto partitions =
         ring->has_value() ? (*ring)->settings.partitions : config.founding.partitions;
-    auto storage = open_storage(storage_options(config, *directory, partitions, log));
+    Shard shard(config.data_directory, log);
+    auto storage = shard.open(storage_options(config, shard, partitions, log),
+                              replicas_of(*ring, directory->node()), config.set_aside_limit,
+                              now_of_system().wall_ms);
     if (!storage) return std::unexpected(storage.error());
 
     auto transport = Transport::open({.listen = config.listen,
@@ -142,12 +145,18 @@ Result<void> serve(const Config& config, int signals, Log& log) {
     Loop loop(node, **storage, *directory, **transport, log,
               {.durability = config.durability,
                .limits = config.limits,
-               .min_free_bytes = config.min_free_bytes});
-    if (const auto begun = loop.begin(); !begun) return begun;
-    log.announce(fmt::format("ready: clients at {}, peers at {}", options.self.client_address,
-                             options.self.peer_address));
-    notify_ready();
-    return loop.run(signals);
+               .min_free_bytes = config.min_free_bytes,
+               .shards_set_aside = shard.set_aside()});
+    auto ended = loop.begin();
+    if (ended) {
+        log.announce(fmt::format("ready: clients at {}, peers at {}", options.self.client_address,
+                                 options.self.peer_address));
+        notify_ready();
+        ended = loop.run(signals);
+    }
+    if (!ended && ended.error().code == Code::corrupt)
+        return std::unexpected(shard.suspect(ended.error(), now_of_system().wall_ms));
+    return ended;
 }
 
 int run(const std::vector<std::string>& arguments) {

@@ -3,7 +3,7 @@
 //     DIR/lock        held (flock) while a daemon runs, with its process id in it
 //     DIR/identity    the node's id, made once; whether it has ever had a ring
 //     DIR/ring        the ring state as of the last step, with a checksum
-//     DIR/shard-000/  the storage engine's own
+//     DIR/shard-000/  the storage engine's own (shard.h)
 //
 // Files are replaced whole (written aside, synced, renamed, directory synced), so a crash leaves
 // the old one or the new one. Nothing here is ever made anew because it is damaged or gone: a node
@@ -32,8 +32,6 @@ class DataDirectory {
     /// The identity was made just now.
     [[nodiscard]] bool is_new() const { return is_new_; }
     [[nodiscard]] const std::filesystem::path& path() const { return directory_; }
-    /// For the storage engine.
-    [[nodiscard]] std::filesystem::path shard() const { return directory_ / "shard-000"; }
 
     /// What was saved last; none before the first.
     [[nodiscard]] Result<std::optional<RingState>> load_ring() const;

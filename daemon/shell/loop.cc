@@ -206,8 +206,14 @@ void Loop::sample_load(Instant now) {
     }
     sample.refuse_writes = is_full_;
     sample.last_commit = last_commit_;
-    sample.gauges = gauges_of(stats_, transport_);
+    sample.gauges = gauges();
     node_.on_load(sample);
+}
+
+std::vector<std::pair<std::string, double>> Loop::gauges() const {
+    auto gauges = gauges_of(stats_, transport_);
+    gauges.emplace_back("storage.set_aside", static_cast<double>(options_.shards_set_aside));
+    return gauges;
 }
 
 // ----------------------------------------------------------------------------------------- settle
@@ -226,7 +232,10 @@ Result<void> Loop::settle() {
     send_to_peers(std::exchange(node_.outbox().peers, {}));
     send_to_clients();
     node_.outbox().clear();
-    return committed;
+    if (!committed) return committed;
+    // Reads alone do not show it: each of them would be answered with an error for ever.
+    if (auto broken = storage_.broken()) return std::unexpected(std::move(*broken));
+    return {};
 }
 
 Result<void> Loop::commit() {
@@ -245,7 +254,7 @@ Result<void> Loop::commit() {
         LoadSample sample;
         sample.free_bytes = 0;
         sample.refuse_writes = true;
-        sample.gauges = gauges_of(stats_, transport_);
+        sample.gauges = gauges();
         node_.on_load(sample);
         return {};
     }

@@ -10,8 +10,9 @@
 // neither waits for the other. Nothing is said before it is durable.
 //
 // Threads: one; run() returns at the end of the process
-// Errors:  a commit that fails is told to the node and survived once; damage, a second failure soon
-//          after, or a ring that cannot be saved ends the loop
+// Errors:  a commit that fails is told to the node and survived once; a storage engine that says it
+//          is broken (after reads too), a second failure soon after, or a ring that cannot be saved
+//          ends the loop, when what was to be said is said
 #pragma once
 
 #include <map>
@@ -32,6 +33,7 @@ struct LoopOptions {
     Durability durability = Durability::sync;
     wire::Limits limits;
     std::uint64_t min_free_bytes = 0;
+    std::size_t shards_set_aside = 0;  ///< shown among the gauges
 };
 
 class Loop {
@@ -58,6 +60,7 @@ class Loop {
     void send_to_clients();
     void send_batch(ClientHandle client, std::vector<wire::Reply> replies);
     void write_log();
+    [[nodiscard]] std::vector<std::pair<std::string, double>> gauges() const;
     [[nodiscard]] Duration patience(Instant now) const;
 
     Node& node_;
