@@ -1,4 +1,4 @@
-// Writes the golden files as seeds: fuzz_seeds DIR makes DIR/<entry>/<golden file>.
+// Writes where each entry's fuzzing begins: fuzz_seeds DIR makes DIR/<entry>/<seed>.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -10,12 +10,13 @@ int main(int count, char** words) {
         (void)std::fputs("usage: fuzz_seeds DIR\n", stderr);
         return 2;
     }
-    for (const dynamo::wire::Entry& entry : dynamo::wire::entries()) {
-        const auto folder = std::filesystem::path(words[1]) / entry.name;
-        std::filesystem::create_directories(folder);
-        for (const std::string_view seed : entry.seeds)
-            std::ofstream(folder / seed, std::ios::binary)
-                << entry.input_of(seed, dynamo::wire::golden(seed));
-    }
+    using namespace dynamo::fuzz;
+    for (const auto* entries : {&wire_entries(), &node_entries(), &file_entries()})
+        for (const Entry& entry : *entries) {
+            const auto folder = std::filesystem::path(words[1]) / entry.name;
+            std::filesystem::create_directories(folder);
+            for (const Seed& seed : entry.seeds())
+                std::ofstream(folder / seed.name, std::ios::binary) << seed.input;
+        }
     return 0;
 }
