@@ -57,7 +57,8 @@ class Key:
         self.ok_puts = 0
         self.failed = 0
         self.seen = 0         # shown by some read
-        self.superseded = 0   # by a write that is acknowledged or was seen
+        self.replaced = 0     # superseded by a write that is acknowledged
+        self.superseded = 0   # by one that is acknowledged or was seen
         self.deleted = 0      # by a delete that may be applied
         self.names = {}       # (node, birth, counter) -> digest of the value; None for a delete
         self.name_of = {}     # number of a write -> its name
@@ -67,7 +68,7 @@ class Read:
     """A read that has begun: what it must not miss."""
 
     def __init__(self, entry):
-        self.ok_puts, self.superseded = entry.ok_puts, entry.superseded
+        self.ok_puts, self.replaced = entry.ok_puts, entry.replaced
 
 
 class Ledger:
@@ -111,6 +112,7 @@ class Ledger:
                 if not write.delete:
                     entry.ok_puts |= write.bit
                 entry.superseded |= write.past
+                entry.replaced |= write.past
             elif status == FAILED:
                 entry.failed |= write.bit
                 if entry.seen & write.bit:
@@ -190,10 +192,10 @@ class Ledger:
         if missed:
             self.fail("stale", key, f"a read that began after their acknowledgement misses "
                       f"{show(entry, missed)}; shown: {show(entry, shown)}")
-        old = shown & read.superseded
+        old = shown & read.replaced
         if old:
-            self.fail("stale", key, f"a read that began after they were superseded shows "
-                      f"{show(entry, old)}")
+            self.fail("stale", key, "a read shows what writes superseded that were acknowledged "
+                      f"before it began: {show(entry, old)}")
 
     def judge(self, key, versions):
         """The final state of a key, after everything has been healed."""

@@ -84,6 +84,12 @@ class Rules(unittest.TestCase):
         self.read(self.put(past=self.read(first, since=since)), since=since)
         self.found()
 
+    def test_a_read_may_miss_a_write_that_was_not_acknowledged_though_another_read_showed_it(self):
+        first = self.put()
+        self.read(self.put(UNKNOWN, past=self.read(first)))
+        self.read(first, since=self.ledger.reading(KEY))
+        self.found()
+
     # --------------------------------------------------------------------------------- planted
 
     def test_a_lost_write_is_found(self):

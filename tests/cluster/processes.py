@@ -2,7 +2,6 @@
 import shutil
 import time
 
-from cluster import Node, eventually
 from session import Session
 
 
@@ -101,3 +100,20 @@ class Wipe:
     @staticmethod
     def between(session):
         del session
+
+
+class Mix:
+    """Kills, pauses and wipes in any order."""
+    name, fault = "mix", "mixed"
+
+    @staticmethod
+    def session(run):
+        return Session(run, run.chance.choice((3, 4, 5)), ["--durability", "os"])
+
+    @staticmethod
+    def round(session):
+        return session.chance.choices((Kill, Pause, Wipe), (6, 2, 2))[0].round(session)
+
+    @staticmethod
+    def between(session):
+        session.audit()

@@ -5,6 +5,7 @@ import sys
 import time
 
 import cleanup
+from cluster import Stuck
 
 SESSION_SECONDS = 60
 BETWEEN_ROUNDS = 25
@@ -62,6 +63,9 @@ class Run:
         except Skip as missing:
             self.skipped[nemesis.name] = str(missing)
             self.say(f"{nemesis.name}: SKIPPED: {missing}", now=True)
+        except Stuck as error:
+            self.violations.append(f"session {self.sessions} did not begin: {error}")
+            cleanup.keep(self.scratch)
         finally:
             self.seconds[nemesis.name] += time.monotonic() - begun
 

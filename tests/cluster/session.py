@@ -25,6 +25,8 @@ class Session:
         self.load = None
         self.make_node, self.size = make_node, nodes
         self.load_kinds, self.workers = kinds or self.kinds, workers
+        # What has to be looked after while something is waited for; whether there was anything.
+        self.tend = lambda: False
 
     @property
     def nodes(self):
@@ -66,6 +68,7 @@ class Session:
         for node in self.nodes:
             if node.paused:
                 node.resume()
+            self.tend()
             node.must_start()
         self.progress(20)
         self.audit(everything=True)
@@ -75,7 +78,7 @@ class Session:
     def progress(self, writes):
         """Waits until so many more writes are acknowledged."""
         target = self.load.acknowledged() + writes
-        eventually(lambda: self.load.acknowledged() >= target or self.load.errors,
+        eventually(lambda: self.tend() or self.load.acknowledged() >= target or self.load.errors,
                    lambda: f"{writes} writes acknowledged; refused so far: {self.load.why()}",
                    pause=0.005)
         self.found += self.load.errors
@@ -100,6 +103,8 @@ class Session:
         state = {"left": list(keys), "held": {}, "why": "nothing was asked"}
 
         def settled():
+            if self.tend():
+                return False
             if state["left"]:
                 state["left"], state["why"] = self.apart(state["left"], state["held"])
             if state["left"]:
@@ -156,7 +161,7 @@ class Session:
         names = lambda versions: {(one["node"], one["birth"], one["counter"]) for one in versions}
         for key in keys:
             node = self.chance.choice(self.nodes)
-            body = eventually(lambda: self.cluster.told(node, "get", key=key),
+            body = eventually(lambda: not self.tend() and self.cluster.told(node, "get", key=key),
                               f"a final read of {key} at {node.name}")
             self.ledger.judge(key, body["versions"])
             if names(body["versions"]) != names(states[key]):
