@@ -20,6 +20,8 @@ namespace {
 
 constexpr unsigned identity_format = 1;
 constexpr unsigned ring_format = 1;
+/// A ring of thousands of partitions and members takes less, twice.
+constexpr std::uint64_t ballast_bytes = 4u << 20;
 
 /// A line "TITLE FORMAT CHECKSUM", then what the checksum is of.
 Bytes sealed(std::string_view title, unsigned format, BytesView content) {
@@ -107,8 +109,11 @@ Result<DataDirectory> DataDirectory::open(const std::filesystem::path& directory
         data.had_ring_ = true;
         if (const auto saved = data.save_identity(); !saved) return std::unexpected(saved.error());
     }
+    data.ballast().lay();
     return data;
 }
+
+Ballast DataDirectory::ballast() const { return {directory_, ballast_bytes}; }
 
 Result<void> DataDirectory::take_lock() {
     const auto file = directory_ / "lock";
@@ -186,10 +191,13 @@ Result<std::optional<RingState>> DataDirectory::load_ring() const {
 }
 
 Result<void> DataDirectory::save_ring(const RingState& ring) {
-    if (const auto saved = replace_file(directory_ / "ring",
-                                        sealed("dynamo-ring", ring_format, wire::encode(ring)));
-        !saved)
-        return saved;
+    const auto file = sealed("dynamo-ring", ring_format, wire::encode(ring));
+    auto saved = replace_file(directory_ / "ring", file);
+    // A ring that was adopted cannot be put off until there is room, and rings are few.
+    if (!saved && saved.error().code == Code::storage_full && ballast().release())
+        saved = replace_file(directory_ / "ring", file);
+    if (!saved) return saved;
+    ballast().lay();
     if (had_ring_) return {};
     // From now on a missing ring is a loss, and not a first start.
     had_ring_ = true;

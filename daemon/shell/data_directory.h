@@ -3,6 +3,7 @@
 //     DIR/lock        held (flock) while a daemon runs, with its process id in it
 //     DIR/identity    the node's id, made once; whether it has ever had a ring
 //     DIR/ring        the ring state as of the last step, with a checksum
+//     DIR/ballast     room for a ring that comes when the disk is full (daemon/storage/ballast.h)
 //     DIR/shard-000/  the storage engine's own (shard.h)
 //
 // Files are replaced whole (written aside, synced, renamed, directory synced), so a crash leaves
@@ -17,6 +18,7 @@
 #include <filesystem>
 #include <optional>
 
+#include "daemon/storage/ballast.h"
 #include "daemon/storage/files.h"
 #include "libdynamo/base/id.h"
 #include "libdynamo/ring/ring.h"
@@ -35,7 +37,7 @@ class DataDirectory {
 
     /// What was saved last; none before the first.
     [[nodiscard]] Result<std::optional<RingState>> load_ring() const;
-    /// Returns when the disk has it.
+    /// Returns when the disk has it. Gives the ballast up when the disk is too full otherwise.
     [[nodiscard]] Result<void> save_ring(const RingState& ring);
 
   private:
@@ -43,6 +45,7 @@ class DataDirectory {
     [[nodiscard]] Result<void> take_lock();
     [[nodiscard]] Result<void> load_identity();
     [[nodiscard]] Result<void> save_identity() const;
+    [[nodiscard]] Ballast ballast() const;
 
     std::filesystem::path directory_;
     FileHandle lock_;

@@ -22,6 +22,9 @@ constexpr std::size_t drain_octets = 4u << 20;
 constexpr std::size_t frame_octets = 4u << 20;
 
 constexpr auto load_interval = std::chrono::seconds(1);
+/// With less room than a few times --min-free: a fast disk takes that much in a second.
+constexpr auto load_interval_near_full = std::chrono::milliseconds(50);
+constexpr std::uint64_t near_full = 4;
 constexpr auto turn_interval = std::chrono::seconds(30);
 /// Two failed commits within this time are no accident.
 constexpr auto failure_memory = std::chrono::minutes(1);
@@ -192,6 +195,8 @@ void Loop::sample_load(Instant now) {
         // Writes come back a little above the mark, or they would come and go with every file.
         const auto least = options_.min_free_bytes + (was_full ? options_.min_free_bytes / 8 : 0);
         is_full_ = usage->free_bytes < least;
+        if (!is_full_ && usage->free_bytes / near_full < options_.min_free_bytes)
+            next_load_ = now + load_interval_near_full;
         if (is_full_ && !was_full)
             log_.write(Severity::error,
                        fmt::format("refuses writes: {} octets are free at {}, and --min-free is "

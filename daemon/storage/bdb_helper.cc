@@ -7,12 +7,16 @@
 #include <system_error>
 
 #include "daemon/storage/bdb_memory.h"
+#include "daemon/storage/files.h"
 
 namespace dynamo {
 namespace {
 
 // A second of the heaviest writing is less log than a third of the default volume.
 constexpr auto look_interval = std::chrono::seconds(1);
+// What a recovery replays makes tables grow by about as much, and it cannot when the disk is full
+// by then: what there is to replay stays below half of what is free, but for so little.
+constexpr std::uint64_t little_log_bytes = 1u << 20;
 
 }  // namespace
 
@@ -58,7 +62,9 @@ bool BdbHelper::is_checkpoint_due() {
     if (environment_.handle().log_stat(&stat, 0) != 0) return false;
     const std::uint64_t written = (std::uint64_t{stat->st_wc_mbytes} << 20) + stat->st_wc_bytes;
     free_from_bdb(stat);
-    return written >= environment_.options().checkpoint_bytes;
+    if (written >= environment_.options().checkpoint_bytes) return true;
+    const auto free = free_bytes_at(environment_.options().directory);
+    return free && written >= little_log_bytes && written >= *free / 2;
 }
 
 void BdbHelper::measure() {

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """What a disk can do to a node: flipped bits, lost files, a sync that fails, no room left.
 
-Usage: damage_test.py DYNAMOD [unittest options]
+Usage: damage_test.py DYNAMOD FAILING-DISK [unittest options]
 """
 
 import glob
@@ -9,15 +9,18 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
 import dynamod_test
-from dynamod_test import PATIENCE, Client, Daemon, DaemonTest, Failure, wait_until
+from dynamod_test import (PATIENCE, Client, Daemon, DaemonTest, Failure, once_quorum,
+                          wait_until)
 
 KEYS = 120
+FAILING_DISK = None  # a library to be loaded before the C library
 
 
 class Gone(Exception):
@@ -97,7 +100,7 @@ class DamageTest(DaemonTest):
         self.cleanup.callback(one.kill)
         return one
 
-    def form(self, *options, copies=3):
+    def form(self, *options, copies=3, before_commit=lambda: None):
         options = ("--gossip-interval", "50ms", "--exchange-interval", "20ms",
                    "--probe-interval", "50ms", *options)
         first = self.daemon("n1", "--copies", str(copies), *options).start()
@@ -110,16 +113,21 @@ class DamageTest(DaemonTest):
             client.ask("stage", kind=1, node_id=hello["node_id"], name=hello["node"], zone="",
                        weight=100, client_address=hello["client_address"],
                        peer_address=hello["peer_address"], note="")
+        before_commit()
         client.ask("commit", plan=client.ask("plan")["plan"])
         for node in nodes:
             other = self.client(node)
             wait_until(lambda: other.ask("hello", client="test")["ring"] == 2, "the ring")
         return nodes
 
-    def fill(self, node, first=0, end=KEYS):
+    def fill(self, node, first=0, end=KEYS, w=3):
+        def put():
+            client.ask("put", key=b"k%d" % i, value=value_of(i), w=w)
+            return True
+
         client = self.client(node)
         for i in range(first, end):
-            client.ask("put", key=b"k%d" % i, value=value_of(i), w=3)
+            wait_until(lambda: once_quorum(put), "a quorum")
 
     def is_whole(self, node, keys=range(KEYS)):
         """Whether the node itself holds everything. What it answers meanwhile must be right."""
@@ -271,7 +279,151 @@ class Refused(DamageTest):
         self.assertEqual(len(node.aside()), 3)
 
 
+class FailingSync(DamageTest):
+    def test_ends_the_daemon_at_once_and_loses_nothing_acknowledged(self):
+        trigger = os.path.join(self.parent, "fail")
+        # The sanitizers want to come first, and need not here.
+        node = self.daemon("n1", "--copies", "1", environment={
+            **os.environ, "LD_PRELOAD": FAILING_DISK, "FAILING_DISK_SYNC": trigger,
+            "ASAN_OPTIONS": "verify_asan_link_order=0"})
+        node.start()
+        for attempt in range(3):
+            client = FrailClient(node)
+            acknowledged = []
+            with self.assertRaises(Gone):
+                for i in range(KEYS):
+                    if i == KEYS // 2:
+                        with open(trigger, "wb"):
+                            pass
+                    client.ask("put", key=b"k%d-%d" % (attempt, i), value=value_of(i))
+                    acknowledged.append(i)
+            client.close()
+            self.assertEqual(node.process.wait(PATIENCE), 8)
+            self.assertFalse(os.path.exists(trigger))
+            self.assertEqual(len(acknowledged), KEYS // 2)
+            self.assertEqual(node.log().count("fatal: the disk did not take "), attempt + 1)
+            node.start()
+            client = self.client(node)
+            for i in acknowledged:
+                self.assertEqual(client.value(b"k%d-%d" % (attempt, i)), [value_of(i)])
+        self.assertFalse(os.path.exists(node.note))
+
+
+class FullDisk(DamageTest):
+    """On a small disk of its own, log and all."""
+
+    def setUp(self):
+        super().setUp()
+        self.disk = os.path.join(self.parent, "disk")
+        os.mkdir(self.disk)
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", self.disk],
+                                 check=False, capture_output=True)
+        if mounted.returncode != 0:
+            self.skipTest("needs the right to mount a small tmpfs (root)")
+        self.cleanup.callback(subprocess.run, ["umount", "-l", self.disk], check=True)
+
+    def daemon(self, name, *options, environment=None):
+        return super().daemon(os.path.join("disk", name) if name == "n1" else name, *options,
+                              environment=environment)
+
+    def free(self):
+        status = os.statvfs(self.disk)
+        return status.f_bavail * status.f_frsize
+
+    def fill_disk(self, left):
+        """Takes what is free but for `left` octets."""
+        filler = os.open(os.path.join(self.disk, f"filler-{time.monotonic_ns()}"),
+                         os.O_WRONLY | os.O_CREAT)
+        try:
+            if self.free() > left:
+                os.posix_fallocate(filler, 0, self.free() - left)
+        finally:
+            os.close(filler)
+
+    def make_room(self):
+        for path in glob.glob(os.path.join(self.disk, "filler-*")):
+            os.remove(path)
+
+    def put_until(self, client, fails, prefix):
+        """Puts until one `fails`; the numbers of those that were acknowledged."""
+        acknowledged = []
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            i = len(acknowledged)
+            try:
+                client.ask("put", key=prefix + b"%d" % i, value=bytes([i % 256]) * 20000)
+            except Failure as failure:
+                self.assertTrue(fails)
+                self.assertRegex(str(failure), "^storage_full")
+                return acknowledged
+            acknowledged.append(i)
+            if not fails:
+                return acknowledged
+        raise AssertionError("the disk does not fill up")
+
+    def holds(self, node, prefix, acknowledged):
+        client = self.client(node)
+        for i in acknowledged:
+            self.assertEqual(client.value(prefix + b"%d" % i), [bytes([i % 256]) * 20000])
+
+    def test_refuses_writes_below_the_mark_and_takes_them_again(self):
+        node = self.daemon("n1", "--copies", "1", "--min-free", "16MiB").start()
+        client = self.client(node)
+        self.fill_disk(40 << 20)
+        acknowledged = self.put_until(client, True, b"a")
+        self.assertGreater(len(acknowledged), 100)
+        self.assertGreater(self.free(), 1 << 20, "the daemon stopped, not the disk")
+        self.assertTrue(client.ask("status")["writes_refused"])
+        self.holds(node, b"a", acknowledged)
+        self.make_room()
+        wait_until(lambda: not client.ask("status")["writes_refused"], "room")
+        self.put_until(client, False, b"b")
+        self.assertIsNone(node.process.poll())
+
+    def test_to_the_brim_is_survived_and_so_is_a_kill_then(self):
+        # Without a mark nothing is refused before the disk itself refuses it.
+        node = self.daemon("n1", "--copies", "1", "--min-free", "0").start()
+        client = self.client(node)
+        self.fill_disk(12 << 20)
+        acknowledged = self.put_until(client, True, b"a")
+        self.fill_disk(0)
+        self.holds(node, b"a", acknowledged)
+        self.assertIsNone(node.process.poll(), "it goes on")
+        for _ in range(3):
+            node.kill()
+            self.fill_disk(0)
+            try:
+                node.start()
+                self.holds(node, b"a", acknowledged)
+            except AssertionError as error:
+                # The ballast is for what a recovery needs at least; it may need more.
+                self.assertEqual(node.process.poll(), 8, error)
+                self.assertRegex(str(error), "No space left on device; make room on that disk")
+        self.make_room()
+        node.kill()
+        node.start()
+        self.holds(node, b"a", acknowledged)
+        client = self.client(node)
+        self.put_until(client, False, b"b")
+        node.stop()
+        node.start()
+        self.holds(node, b"a", acknowledged)
+        self.assertEqual(node.aside(), [])
+        self.assertFalse(os.path.exists(node.note))
+
+    def test_keeps_no_node_from_a_new_ring(self):
+        nodes = self.form(before_commit=lambda: self.fill_disk(0))
+        nodes[0].kill()
+        nodes[0].start()
+        self.assertEqual(self.client(nodes[0]).ask("hello", client="test")["ring"], 2)
+        self.make_room()
+        wait_until(lambda: not self.client(nodes[0]).ask("status")["writes_refused"], "room")
+        self.fill(nodes[0], 0, 10, w=2)
+        self.becomes_whole(nodes[0], range(10))
+
+
 if __name__ == "__main__":
+    FAILING_DISK = os.path.abspath(sys.argv.pop(2))
     dynamod_test.DYNAMOD = os.path.abspath(sys.argv.pop(1))
     with tempfile.NamedTemporaryFile("w", suffix=".conf") as few:
         few.write("partitions = 8\n")

@@ -33,9 +33,12 @@ class FailingStorage final : public Storage {
         failures_ = count;
     }
     void set_free_bytes(std::uint64_t free_bytes) { free_bytes_ = free_bytes; }
+    /// From the next read on, which is answered all the same.
+    void break_at_a_read() { breaks_ = true; }
     [[nodiscard]] int failures_left() const { return failures_; }
 
     Result<std::optional<Bytes>> get(Table table, BytesView key) override {
+        if (breaks_ && table.kind == Table::Kind::objects) is_broken_ = true;
         return memory_.get(table, key);
     }
     Result<void> put(Table table, BytesView key, BytesView value) override {
@@ -58,10 +61,16 @@ class FailingStorage final : public Storage {
     [[nodiscard]] bool has_changes() const override { return memory_.has_changes(); }
     void rollback() override { memory_.rollback(); }
     Result<Usage> usage() override { return Usage{0, free_bytes_}; }
+    [[nodiscard]] std::optional<Error> broken() const override {
+        if (!is_broken_) return std::nullopt;
+        return Error{Code::corrupt, "a page is damaged"};
+    }
 
   private:
     MemoryStorage memory_;
     bool written_ = false;
+    bool is_broken_ = false;
+    std::atomic<bool> breaks_ = false;
     std::atomic<Code> code_ = Code::storage;
     std::atomic<int> failures_ = 0;
     std::atomic<std::uint64_t> free_bytes_ = UINT64_MAX;
@@ -232,6 +241,17 @@ TEST(loop, ends_on_damage_and_answers_first) {
     ASSERT_FALSE(ended.has_value());
     EXPECT_EQ(ended.error().code, Code::corrupt);
     EXPECT_EQ(exit_code_of(ended.error().code), 8);
+}
+
+TEST(loop, ends_when_a_read_breaks_the_engine_and_answers_first) {
+    Rig rig;
+    rig.start();
+    rig.storage().break_at_a_read();
+    EXPECT_THAT(rig.get("k"), testing::IsEmpty());
+    const auto ended = rig.wait_for_end();
+    ASSERT_FALSE(ended.has_value());
+    EXPECT_EQ(ended.error().code, Code::corrupt);
+    EXPECT_EQ(ended.error().message, "a page is damaged");
 }
 
 TEST(loop, ends_on_a_second_failure_even_with_reads_in_between) {

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "daemon/storage/bdb_process.h"
 #include "daemon/storage/files.h"
@@ -301,6 +303,21 @@ TEST_F(bdb_full_disk, refuses_writes_and_goes_on_when_there_is_room) {
     reopen();
     expect_rows(commits);
     EXPECT_EQ(get(Table::objects(2), "after"), "1");
+}
+
+TEST_F(bdb_full_disk, writes_pages_while_there_is_room_for_them) {
+    // All of it fits into the cache, so that nothing but a checkpoint writes it.
+    options_.cache_bytes = 8u << 20;
+    open();
+    fill(7u << 20);
+    for (int row = 0; row < 200; ++row)
+        put(Table::objects(1), "full " + std::to_string(row), Bytes(20000, 'v'));
+    commit();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (std::filesystem::file_size(file("objects-0001.db")) < (2u << 20)) {
+        ASSERT_LT(std::chrono::steady_clock::now(), deadline);
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
 }
 
 TEST_F(bdb_full_disk, a_kill_on_a_full_disk_loses_nothing) {
