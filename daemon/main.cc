@@ -15,6 +15,7 @@
 #include "daemon/shell/process.h"
 #include "daemon/shell/shard.h"
 #include "daemon/shell/transport.h"
+#include "daemon/storage/open.h"
 
 namespace dynamo {
 namespace {
@@ -127,7 +128,7 @@ Result<void> serve(const Config& config, int signals, Log& log) {
 
     const auto partitions =
         ring->has_value() ? (*ring)->settings.partitions : config.founding.partitions;
-    Shard shard(config.data_directory, log);
+    Shard shard(config.data_directory, {open_storage, check_storage}, log);
     auto storage = shard.open(storage_options(config, shard, partitions, log),
                               replicas_of(*ring, directory->node()), config.set_aside_limit,
                               now_of_system().wall_ms);

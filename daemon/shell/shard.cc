@@ -55,10 +55,11 @@ Replicas replicas_of(const std::optional<RingState>& ring, const NodeId& self) {
     return {head.members.size(), head.copies};
 }
 
-Shard::Shard(std::filesystem::path directory, Log& log)
+Shard::Shard(std::filesystem::path directory, const StorageDoor& door, Log& log)
     : directory_(std::move(directory)),
       path_(directory_ / "shard-000"),
       note_(directory_ / "shard-suspect"),
+      door_(door),
       log_(log) {}
 
 Result<std::unique_ptr<Storage>> Shard::open(const StorageOptions& options,
@@ -80,17 +81,16 @@ Result<std::unique_ptr<Storage>> Shard::open(const StorageOptions& options,
                     "when they are in good order",
                     damage.message, aside->string()));
     if (const auto cleared = clear(); !cleared) return std::unexpected(cleared.error());
-    return open_storage(options);
+    return door_.open(options);
 }
 
 Result<std::unique_ptr<Storage>> Shard::open_checked(const StorageOptions& options,
                                                      bool suspected) {
     if (suspected) {
         log_.write(Severity::warning, "recovers, and reads everything before it goes on");
-        if (const auto whole = check_storage(options); !whole)
-            return std::unexpected(whole.error());
+        if (const auto whole = door_.check(options); !whole) return std::unexpected(whole.error());
     }
-    auto opened = open_storage(options);
+    auto opened = door_.open(options);
     if (!opened || !suspected) return opened;
     if (const auto cleared = clear(); !cleared) return std::unexpected(cleared.error());
     log_.write(Severity::warning, "the shard was read through and is whole: goes on with it");

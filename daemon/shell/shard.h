@@ -15,7 +15,7 @@
 //
 // Threads: one owner
 // Errors:  corrupt when the shard is damaged and stays where it is, with what an operator can do;
-//          otherwise those of open_storage()
+//          otherwise those of the engine
 #pragma once
 
 #include <filesystem>
@@ -24,7 +24,8 @@
 #include <string>
 
 #include "daemon/shell/log.h"
-#include "daemon/storage/open.h"
+#include "daemon/storage/options.h"
+#include "daemon/storage/storage.h"
 #include "libdynamo/base/id.h"
 #include "libdynamo/base/time.h"
 #include "libdynamo/ring/ring.h"
@@ -38,10 +39,16 @@ struct Replicas {
 };
 [[nodiscard]] Replicas replicas_of(const std::optional<RingState>& ring, const NodeId& self);
 
+/// The two ways into an engine, as daemon/storage/open.h promises them.
+struct StorageDoor {
+    Result<std::unique_ptr<Storage>> (*open)(const StorageOptions& options) = nullptr;
+    Result<void> (*check)(const StorageOptions& options) = nullptr;
+};
+
 class Shard {
   public:
     /// Of the data directory `directory`, which is locked.
-    Shard(std::filesystem::path directory, Log& log);
+    Shard(std::filesystem::path directory, const StorageDoor& door, Log& log);
 
     /// Opens the storage, `options.directory` being this shard. Sets a damaged one aside unless
     /// `limit` of them were within the hour before `now`, or `replicas` cannot give the data again.
@@ -71,6 +78,7 @@ class Shard {
     std::filesystem::path directory_;
     std::filesystem::path path_;
     std::filesystem::path note_;
+    StorageDoor door_;
     Log& log_;
 };
 

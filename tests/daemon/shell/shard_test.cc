@@ -7,6 +7,7 @@
 #include <array>
 #include <fstream>
 
+#include "daemon/storage/open.h"
 #include "tests/daemon/shell/temporary_directory.h"
 
 namespace dynamo {
@@ -78,7 +79,7 @@ class shard : public testing::Test {
     TemporaryDirectory directory_;
     std::array<int, 2> log_ends_ = make_pipe();
     Log log_{Severity::debug, log_ends_[1], Log::Form::journald};
-    Shard shard_{directory_ / "", log_};
+    Shard shard_{directory_ / "", {open_storage, check_storage}, log_};
     StorageOptions options_;
 };
 
