@@ -22,7 +22,7 @@ const Entry& chosen_entry() {
         (void)std::fputs("DYNAMO_FUZZ_ENTRY names one of:\n", stderr);
         for (const Entry& each : DYNAMO_FUZZ_ENTRIES())
             (void)std::fprintf(stderr, "%s\n", Bytes(each.name).c_str());
-        std::exit(2);
+        std::_Exit(2);
     }();
     return entry;
 }
