@@ -96,21 +96,36 @@ void encode_siblings(Writer& writer, const Object& object) {
     }
 }
 
-/// The actor of that place among those of the clock; null when there are fewer.
-const Actor* actor_at(const Clock& clock, std::uint64_t index) {
-    const Actor* previous = nullptr;
-    for (const Clock::Entry& entry : clock.entries()) {
-        if (previous && *previous == entry.actor) continue;
-        if (index-- == 0) return &entry.actor;
-        previous = &entry.actor;
-    }
-    return nullptr;
-}
+/// The actors of a clock by their place. Siblings are sorted, so it goes on from the last one asked
+/// for: from the front each time, a peer's object of very many writers would take seconds.
+class Actors {
+  public:
+    explicit Actors(const Clock& clock) : entries_(clock.entries()), at_(entries_.begin()) {}
 
-Sibling decode_sibling(Reader& reader, const Clock& clock) {
+    /// Null when there are fewer.
+    const Actor* find(std::uint64_t place) {
+        if (place < place_) {
+            place_ = 0;
+            at_ = entries_.begin();
+        }
+        while (at_ != entries_.end() && place_ < place) {
+            const Actor& passed = at_->actor;
+            while (at_ != entries_.end() && at_->actor == passed) ++at_;
+            ++place_;
+        }
+        return at_ == entries_.end() ? nullptr : &at_->actor;
+    }
+
+  private:
+    const std::vector<Clock::Entry>& entries_;
+    std::vector<Clock::Entry>::const_iterator at_;
+    std::uint64_t place_ = 0;
+};
+
+Sibling decode_sibling(Reader& reader, const Clock& clock, Actors& actors) {
     Sibling sibling;
     expect_array(reader, 5);
-    const Actor* actor = actor_at(clock, reader.number());
+    const Actor* actor = actors.find(reader.number());
     sibling.dot.counter = reader.number();
     sibling.tombstone = reader.boolean();
     sibling.wall_ms = reader.signed_number();
@@ -146,10 +161,11 @@ Result<Object> decode_object(BytesView bytes) {
     Object object;
     expect_format(reader, 3);
     object.clock = decode_clock(reader);
+    Actors actors(object.clock);
     const std::size_t count = reader.array();
     object.siblings.reserve(count);
     for (std::size_t i = 0; i < count && !reader.failed(); ++i) {
-        object.siblings.push_back(decode_sibling(reader, object.clock));
+        object.siblings.push_back(decode_sibling(reader, object.clock, actors));
         if (i > 0 && object.siblings[i].dot <= object.siblings[i - 1].dot)
             reader.fail("siblings are repeated or not sorted");
         if (reader.failed()) reader.within("sibling " + std::to_string(i));

@@ -75,6 +75,19 @@ TEST(hostile, a_map_of_very_many_keys_is_checked_in_reasonable_time) {
     EXPECT_TRUE(Reader(bytes).failed());
 }
 
+TEST(hostile, an_object_of_very_many_writers_is_read_in_reasonable_time) {
+    // From the front for each sibling this would be eight hundred million steps.
+    Object object;
+    for (std::uint64_t birth = 1; birth <= 40'000; ++birth) {
+        const Dot dot{{node(0x11), birth}, 1};
+        object.clock.add(dot);
+        object.siblings.push_back({dot, false, 0, ""});
+    }
+    const auto decoded = decode_object(encode(object));
+    ASSERT_TRUE(decoded.has_value());
+    EXPECT_EQ(*decoded, object);
+}
+
 TEST(hostile, nesting_past_the_limit_is_refused_and_up_to_it_is_read) {
     for (const char* open : {"\x91", "\x81\xa1k"}) {
         Bytes nested;
