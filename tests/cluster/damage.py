@@ -14,26 +14,37 @@ from cluster import PATIENCE, Stuck, eventually
 from session import Session
 
 STARTS = 6
+ENDS = 6
+
+
+# Each way tells what it did, so that it can be done again by hand.
+
+def flip_bit(path, place, bit):
+    with open(path, "r+b") as file:
+        file.seek(place)
+        octet = file.read(1)[0]
+        file.seek(place)
+        file.write(bytes([octet ^ 1 << bit]))
+    return f"bit {bit} of octet {place} ({octet:#04x})"
 
 
 def flip_bits(path, chance, extent):
-    with open(path, "r+b") as file:
-        for _ in range(chance.choice((1, 1, 3, 20))):
-            place = chance.randrange(extent)
-            file.seek(place)
-            octet = file.read(1)[0]
-            file.seek(place)
-            file.write(bytes([octet ^ 1 << chance.randrange(8)]))
+    return "flipped " + ", ".join(flip_bit(path, chance.randrange(extent), chance.randrange(8))
+                                  for _ in range(chance.choice((1, 1, 3, 20))))
 
 
 def zero_block(path, chance, extent):
+    place = chance.randrange(extent) & ~4095
     with open(path, "r+b") as file:
-        file.seek(chance.randrange(extent) & ~4095)
+        file.seek(place)
         file.write(bytes(4096))
+    return f"zeroed 4096 octets at {place}"
 
 
 def cut(path, chance, extent):
-    os.truncate(path, chance.randrange(extent))
+    left = chance.randrange(extent)
+    os.truncate(path, left)
+    return f"cut to {left} octets"
 
 
 def used_octets(path):
@@ -66,6 +77,8 @@ class Damage:
         session = Session(run, run.chance.choice((3, 3, 4)), options,
                           kinds=("set", "cart", "recreate", "hot", "blind", "large"))
         session.tend = lambda: tend(session)
+        session.starts = session.ends = 0
+        session.last = "nothing"
         return session
 
     @classmethod
@@ -83,7 +96,7 @@ class Damage:
             refused_own_file(session, node)
         else:
             damage(session, node)
-        session.starts = 0
+        session.starts = session.ends = 0
         if session.chance.random() < 0.3:
             session.progress(5)
         revive(session, node)
@@ -116,23 +129,18 @@ def damage(session, node):
         what, paths, ways = "log", sorted(node.shard().glob("log.*"))[-1:], (flip_bits, cut)
     path = session.chance.choice(paths)
     way = session.chance.choice(ways)
-    way(path, session.chance, used_octets(path))
-    session.last = f"{way.__name__} {path.name} of {node.name}"
+    done = way(path, session.chance, used_octets(path))
+    session.last = f"{path.name} of {node.name} {done}"
     session.run.notes[f"damaged: {what}, {way.__name__.replace('_', ' ')}"] += 1
 
 
 def refused_own_file(session, node):
     """A damaged ring or identity is refused with advice; the file is put back, as that says."""
     path = os.path.join(node.directory, session.chance.choice(("ring", "identity")))
-    session.last = f"flip {path}"
     kept = path + ".kept"
     shutil.copy2(path, kept)
-    with open(path, "r+b") as file:
-        place = session.chance.randrange(os.path.getsize(path))
-        file.seek(place)
-        octet = file.read(1)[0]
-        file.seek(place)
-        file.write(bytes([octet ^ 1 << session.chance.randrange(8)]))
+    done = flip_bits(path, session.chance, os.path.getsize(path))
+    session.last = f"{path} {done}"
     node.start()
     if node.wait_ready():
         session.found.append(f"damage: {node.name} starts with a damaged {path}")
@@ -175,6 +183,11 @@ def tend(session):
             node.up = False
             node.incarnation += 1
             session.run.notes[f"ended by itself with {node.process.returncode}, started again"] += 1
+            session.ends += 1
+            if session.ends == ENDS:
+                session.found.append(f"damage: after {session.last}, {node.name} starts and ends "
+                                     f"again and again: {node.said()[-800:]}")
+                shutil.rmtree(node.shard())
             if node.process.returncode != 8:
                 session.found.append(f"damage: after {session.last}, {node.name} ended with "
                                      f"{node.process.returncode}: {node.said()[-800:]}")

@@ -9,6 +9,7 @@ from cluster import Stuck
 
 SESSION_SECONDS = 60
 BETWEEN_ROUNDS = 25
+NOTHING_RUN = 77  # exit status: all was skipped
 
 
 class Skip(Exception):
@@ -16,7 +17,8 @@ class Skip(Exception):
 
 
 class Run:
-    def __init__(self, daemon, seed):
+    def __init__(self, daemon, seed, keep_going=False):
+        self.keep_going = keep_going
         self.daemon, self.seed = daemon, seed
         self.chance = random.Random(seed)
         self.scratch = cleanup.scratch_directory()
@@ -39,11 +41,16 @@ class Run:
     def session_ended(self, session):
         self.operations.update(session.ledger.counts)
         found = session.violations()
+        if found and hasattr(session, "last"):
+            found.append(f"the last fault: {session.last}")
         self.violations += [f"session {session.number}: {one}" for one in found]
         if found:
             cleanup.keep(session.directory)
             self.say(f"session {session.number} ({self.current.name}) VIOLATED: {found[0][:600]}",
                      now=True)
+
+    def is_over(self):
+        return self.violations and not self.keep_going
 
     def say(self, line, now=False):
         if now or time.monotonic() - self.last_said > 10:
@@ -58,7 +65,7 @@ class Run:
             while True:
                 self.one_session(nemesis, min(SESSION_SECONDS, begun + seconds - time.monotonic()),
                                  enough)
-                if (self.violations or enough() or time.monotonic() - begun > seconds - 1):
+                if self.is_over() or enough() or time.monotonic() - begun > seconds - 1:
                     return
         except Skip as missing:
             self.skipped[nemesis.name] = str(missing)
@@ -103,7 +110,9 @@ class Run:
             print(f"VIOLATION {one}", file=sys.stderr)
         verdict = f"{len(self.violations)} VIOLATIONS" if self.violations else "no violation"
         print(f"{verdict}; seed {self.seed}", flush=True)
-        return 1 if self.violations else 0
+        if self.violations:
+            return 1
+        return 0 if self.rounds else NOTHING_RUN
 
 
 NEMESES = {}
