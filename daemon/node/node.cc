@@ -10,6 +10,7 @@
 #include "daemon/node/membership/members.h"
 #include "daemon/node/repair/exchange.h"
 #include "daemon/node/repair/handback.h"
+#include "daemon/node/repair/mend.h"
 #include "libdynamo/base/check.h"
 #include "libdynamo/wire/state_codec.h"
 
@@ -26,6 +27,7 @@ struct Node::Parts {
           members((draw_identity(), desk), objects, std::move(ring)),
           handback(desk, objects, liveness),
           exchange(desk, objects, liveness),
+          mend(desk, objects, liveness),
           service{desk, objects, liveness},
           coordinator(service),
           replica(service) {
@@ -50,6 +52,7 @@ struct Node::Parts {
         if (desk.routes.number() == known_ring) return;
         known_ring = desk.routes.number();
         report(exchange.on_ring(RingCame::just_now));
+        mend.on_ring();
     }
 
     void answer(const Origin& origin, const wire::HelloRequest& request);
@@ -77,6 +80,7 @@ struct Node::Parts {
     Members members;
     Handback handback;
     Exchange exchange;
+    Mend mend;
     Service service;
     Coordinator coordinator;
     Replica replica;
@@ -148,6 +152,7 @@ void Node::Parts::answer(const Origin& origin, const wire::StatsRequest&) {
     add("hints.held", objects.hints_held());
     add("requests.in_progress", coordinator.in_progress());
     add("exchange.passes", exchange.passes());
+    add("repairs.in_progress", mend.in_progress());
     add("partitions.owned", desk.routes.owned_by(desk.self()).size());
     add("partitions.rebuilding", objects.rebuilding().size());
     add("storage.stored_bytes", desk.load.stored_bytes);
@@ -240,8 +245,9 @@ void Node::Parts::dispatch(const wire::PeerEnvelope& envelope, wire::PeerMessage
             if constexpr (std::is_same_v<Message, wire::ReadRequest> ||
                           std::is_same_v<Message, wire::WriteRequest>) {
                 replica.on(from, body);
-            } else if constexpr (std::is_same_v<Message, wire::ReadReply> ||
-                                 std::is_same_v<Message, wire::ForwardReply>) {
+            } else if constexpr (std::is_same_v<Message, wire::ReadReply>) {
+                if (!coordinator.on(from, body)) mend.on(from, body);
+            } else if constexpr (std::is_same_v<Message, wire::ForwardReply>) {
                 coordinator.on(from, body);
             } else if constexpr (std::is_same_v<Message, wire::WriteReply>) {
                 if (!coordinator.on(from, body)) handback.on(from, body);
@@ -304,13 +310,14 @@ void Node::tick(Now now) {
     parts.members.tick();
     parts.handback.tick();
     parts.exchange.tick();
+    parts.mend.tick();
     parts.follow_ring();
 }
 
 Instant Node::wake_at() const {
     const Parts& parts = *parts_;
     return std::min({parts.coordinator.wake_at(), parts.liveness.wake_at(), parts.members.wake_at(),
-                     parts.handback.wake_at(), parts.exchange.wake_at()});
+                     parts.handback.wake_at(), parts.exchange.wake_at(), parts.mend.wake_at()});
 }
 
 Outbox& Node::outbox() { return parts_->desk.outbox; }
@@ -332,6 +339,7 @@ wire::PeerEnvelope Node::envelope() const {
 void Node::commit_failed(const Error& error) {
     Parts& parts = *parts_;
     Outbox& outbox = parts.desk.outbox;
+    if (parts.desk.breaks(Mutant::failed_commit_answered)) return;
     parts.desk.counters.add("storage.failed_commits");
     outbox.log.push_back({Severity::error, "a commit failed and was undone: " + error.message});
     Error told{error.code, "the write could not be stored: " + error.message,
@@ -370,7 +378,7 @@ void Node::commit_failed(const Error& error) {
     });
     parts.coordinator.on_undone(told);
     // Dots minted in this step are gone from the records: nothing of this run may count on.
-    parts.desk.run = parts.desk.random.bits();
+    if (!parts.desk.breaks(Mutant::undone_actor_goes_on)) parts.desk.run = parts.desk.random.bits();
     parts.report(parts.objects.count_hints());
     parts.exchange.rolled_back();
 }

@@ -16,7 +16,7 @@
 namespace dynamo {
 
 /// Rules that the simulator breaks on purpose, one at a time, to prove that its checkers see it
-/// (tests/sim/mutants.h). The daemon has no way to set one.
+/// (tests/sim/mutants.h). Only its own build of the core asks for them (desk.h).
 enum class Mutant : std::uint8_t {
     none,
     replica_overwrites,           ///< a replica write replaces the record instead of merging
@@ -33,6 +33,30 @@ enum class Mutant : std::uint8_t {
     blind_supersedes,             ///< a blind put supersedes what the coordinator holds
     exchange_one_way,             ///< anti-entropy takes from the peer and never gives
     w_minus_one,                  ///< acknowledges with one durable copy too few
+    r_minus_one,                  ///< answers a get with one answer too few
+    damaged_is_absent,            ///< a record whose checksum is wrong answers as an absent key
+    damaged_is_replaced,          ///< what comes first makes a damaged record whole
+    mended_from_one,              ///< one other owner's answer makes a damaged record whole
+    wiped_answers_reads,          ///< a replica whose copy was lost answers reads at once
+    rebuilt_from_one,             ///< one pass makes a lost copy whole
+    rebuilt_from_the_lost,        ///< a pass with an owner whose copy is lost too counts as whole
+    rebuild_not_noted,            ///< what is being rebuilt is forgotten by a restart
+    foreign_dot_flattened,        ///< a context's isolated dots become an interval from 1
+    clock_truncated,              ///< a clock is cut at its newest entries (the paper's ten)
+    wall_clock_decides,           ///< the largest timestamp wins though siblings are to be kept
+    clocks_not_joined,            ///< a merge keeps siblings and forgets what the other had seen
+    delete_drops_all,             ///< a delete removes what its context does not cover
+    forward_obeyed_twice,         ///< a repeated forward is a second write
+    subset_returned,              ///< one sibling, with a context that covers all
+    acknowledged_unstored,        ///< a replica whose storage refuses acknowledges all the same
+    failed_commit_answered,       ///< a commit fails, and its answers leave
+    undone_actor_goes_on,         ///< after a failed commit the run, and so the actor, stays
+    acknowledged_early,           ///< a replica's acknowledgement leaves before its commit
+    hint_erased_on_refusal,       ///< a hint is erased when its owner has declined it
+    reply_lacks_own_write,        ///< a put's context does not cover the put
+    failed_sync_forgotten,        ///< (simulator's disk) goes on after an fsync that failed
+    short_log_accepted,           ///< (simulator's start) a shortened log is taken for all there is
+    empty_stand_ins_answer,       ///< stand-ins that hold nothing make a read by themselves
 };
 
 struct NodeOptions {
@@ -48,6 +72,8 @@ struct NodeOptions {
     Duration probe_interval = std::chrono::milliseconds(500);      ///< of suspected peers
     Duration handback_interval = std::chrono::milliseconds(500);   ///< between looks at held hints
     Duration exchange_interval = std::chrono::milliseconds(1000);  ///< between anti-entropy turns
+    std::size_t exchange_rows = 256;   ///< that one offer of an exchange spans at most
+    std::size_t hints_in_flight = 64;  ///< being handed back
     std::size_t max_requests = 65536;  ///< in progress; one more is answered `busy`
     std::size_t max_siblings = 64;     ///< of one object
     std::size_t max_object_bytes = 8u << 20;

@@ -19,9 +19,9 @@ namespace dynamo::wire {
 enum class PeerStatusCode : std::uint8_t {
     ok = 0,
     not_owner = 1,  ///< it stands in no list of the partition: its ring follows by gossip
-    storage = 2,    ///< its storage failed, or a record is damaged: never "not found"
+    storage = 2,    ///< its storage failed: never "not found"
     full = 3,       ///< no room for writes or hints
-    not_ready = 4,  ///< its copy of the partition was lost and is not complete yet: no answer
+    not_ready = 4,  ///< its copy was lost or damaged and is not complete yet: no answer
 };
 template <>
 struct LastOf<PeerStatusCode> {

@@ -145,7 +145,7 @@ void check_got(World& world, const Cluster& cluster, LogEntry& entry, const wire
                                world.ledger.show(key, missing) + ", which it shows");
 }
 
-void check_stored(World& world, const Cluster& cluster, LogEntry& entry, const Bytes& token,
+void check_stored(World& world, Cluster& cluster, LogEntry& entry, const Bytes& token,
                   bool existed) {
     const Bytes& key = entry.operation.key;
     const WriteSet covered = token_set(world, cluster, key, token);
@@ -161,7 +161,12 @@ void check_stored(World& world, const Cluster& cluster, LogEntry& entry, const B
                                   about(entry) + "the context in its answer does not cover it: " +
                                       world.ledger.show(key, covered));
     const std::size_t own = members.back();
-    world.ledger.writes(key)[own].acknowledged = true;
+    Write& write = world.ledger.writes(key)[own];
+    write.acknowledged = true;
+    for (const unsigned owner : cluster.owners(key)) {
+        const auto held = cluster.stored_whole(owner, key);
+        write.owners += held && held->clock.covers(write.dot);
+    }
     entry.shown = {};
     entry.shown.add(own);
     entry.told_of = covered;

@@ -17,7 +17,7 @@ void check_got(World& world, const Cluster& cluster, LogEntry& entry, const wire
 
 /// Invariant 1 at the moment of the answer, and 6: the context names the write and what it
 /// supersedes, nothing else. Marks the write as acknowledged.
-void check_stored(World& world, const Cluster& cluster, LogEntry& entry, const Bytes& token,
+void check_stored(World& world, Cluster& cluster, LogEntry& entry, const Bytes& token,
                   bool existed);
 
 /// Invariant 3: what is not applied is found nowhere.

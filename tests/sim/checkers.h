@@ -28,6 +28,9 @@ struct Scene {
 /// 8: who still holds hints for living nodes; empty when nobody does.
 [[nodiscard]] std::string undelivered_hints(Scene& scene);
 
+/// What is still kept of a key for owners that never come back.
+[[nodiscard]] Object undeliverable(Scene& scene, const Bytes& key);
+
 /// 1: every acknowledged write is shown, or superseded by something that the final state has seen.
 void check_nothing_lost(Scene& scene, const Bytes& key, const Object& final);
 /// 2: nothing that is shown was superseded by an acknowledged write.

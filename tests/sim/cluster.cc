@@ -54,7 +54,15 @@ NodeOptions Cluster::options_of(unsigned index) const {
     options.founding.partitions = static_cast<std::uint16_t>(world_.setup.partitions);
     options.founding.read_quorum = static_cast<std::uint16_t>(world_.setup.r);
     options.founding.write_quorum = static_cast<std::uint16_t>(world_.setup.w);
+    options.exchange_interval = world_.setup.exchange_every;
     if (world_.setup.one_compares && index > 0) options.exchange_interval = std::chrono::hours(24);
+    if (world_.setup.hurried) {
+        options.replica_timeout = milliseconds(120);
+        options.gossip_interval = milliseconds(300);
+        options.handback_interval = milliseconds(100);
+        options.exchange_rows = 1;
+        options.hints_in_flight = 1;
+    }
     options.mutant = world_.setup.mutant;
     return options;
 }
@@ -192,18 +200,22 @@ void Cluster::replied(unsigned node, ClientHandle client, const wire::Reply& rep
 Cluster::Row Cluster::read_row(const Disk::Change& change) {
     const RowName name = row_name(change.table, change.key);
     Row row{name.key(), name.hint_for, {}, {}, true};
-    for (const auto& [bytes, object] :
-         {std::pair{&change.before, &row.before}, {&change.after, &row.after}}) {
-        if (!bytes->has_value()) continue;
-        auto record = decode_record(name.row, **bytes);
-        if (record) {
-            *object = std::move(record->object);
-            continue;
-        }
-        row.is_sound = false;
-        world_.verdict.fail(rule::invented, row.key,
-                            "a record is stored that cannot be read: " + record.error().message);
+    // Before it there may be a damaged record: then it says nothing of what the node had seen.
+    if (change.before) {
+        auto before = decode_record(name.row, *change.before);
+        row.mended = !before || before->partial;
+        if (before) row.before = std::move(before->object);
     }
+    if (!change.after) return row;
+    auto after = decode_record(name.row, *change.after);
+    if (after) {
+        row.mended = row.mended && !after->partial;
+        row.after = std::move(after->object);
+        return row;
+    }
+    row.is_sound = false;
+    world_.verdict.fail(rule::invented, row.key,
+                        "a record is stored that cannot be read: " + after.error().message);
     return row;
 }
 
@@ -233,8 +245,9 @@ void Cluster::committed_row(unsigned node, const Disk::Change& change) {
                    (change.after ? "" : ": erased"));
     if (change.after) {
         if (hint && !change.before) world_.marks.hit(Mark::hint_stored);
+        if (row.mended) world_.marks.hit(Mark::record_mended);
         world_.ledger.committed(node, processes_[node]->id(), row.key, row.before, row.after, hint);
-    } else {
+    } else if (!row.mended) {
         check_erased(node, owner, row.key, row.before);
     }
 }
@@ -257,11 +270,35 @@ std::optional<Object> Cluster::stored(unsigned node, const Bytes& key, const Nod
     const Bytes* bytes = processes_[node]->disk().peek(slot.table(), slot.storage_key());
     if (!bytes) return std::nullopt;
     auto record = decode_record(slot.row, *bytes);
-    if (!record) {
-        world_.verdict.fail(rule::invented, key, "a stored record cannot be read");
-        return std::nullopt;
-    }
+    if (!record) return std::nullopt;
     return std::move(record->object);
+}
+
+bool Cluster::is_whole(unsigned node) const {
+    // Without its first note it has lost everything; with the second it has not all of it back.
+    const Disk& disk = processes_[node]->disk();
+    if (processes_[node]->log_is_short()) return false;
+    return !disk.is_broken() && disk.peek(Table::notes(), "formed") &&
+           !disk.peek(Table::notes(), "rebuilding");
+}
+
+std::optional<Object> Cluster::stored_whole(unsigned node, const Bytes& key) {
+    const Slot slot = Slot::of(routes_, key);
+    const Disk& disk = processes_[node]->disk();
+    if (!is_whole(node)) return std::nullopt;
+    const Bytes* bytes = disk.peek_synced(slot.table(), slot.storage_key());
+    if (!bytes) return std::nullopt;
+    auto record = decode_record(slot.row, *bytes);
+    if (!record || record->partial) return std::nullopt;
+    return std::move(record->object);
+}
+
+bool Cluster::is_unsound(unsigned node, const Bytes& key) {
+    const Slot slot = Slot::of(routes_, key);
+    const Bytes* bytes = processes_[node]->disk().peek(slot.table(), slot.storage_key());
+    if (!bytes) return false;
+    const auto record = decode_record(slot.row, *bytes);
+    return !record || record->partial;
 }
 
 Bytes Cluster::stored_bytes(unsigned node, const Bytes& key) {

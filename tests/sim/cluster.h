@@ -39,6 +39,7 @@ class Cluster final : public Surroundings {
 
     [[nodiscard]] std::size_t size() const { return processes_.size(); }
     [[nodiscard]] Process& process(unsigned index) { return *processes_[index]; }
+    [[nodiscard]] const Process& process(unsigned index) const { return *processes_[index]; }
     [[nodiscard]] Network& network() { return network_; }
     [[nodiscard]] const Routes& routes() const { return routes_; }
     [[nodiscard]] const ClusterId& id() const { return cluster_; }
@@ -54,10 +55,15 @@ class Cluster final : public Surroundings {
                                                                 wire::ClientRequest body,
                                                                 Duration patience);
 
-    /// A key's object in the main table of a node, or its hint there; none when absent. A violation
-    /// when it cannot be read.
+    /// A key's object in the main table of a node, or its hint there; none when absent or damaged.
     [[nodiscard]] std::optional<Object> stored(unsigned node, const Bytes& key,
                                                const NodeId& hint_for = {});
+    /// Whether its disk has lost nothing that it has not been given again.
+    [[nodiscard]] bool is_whole(unsigned node) const;
+    /// What its disk holds of a key for certain: committed, and not damaged.
+    [[nodiscard]] std::optional<Object> stored_whole(unsigned node, const Bytes& key);
+    /// Whether its record of a key is damaged, or partial.
+    [[nodiscard]] bool is_unsound(unsigned node, const Bytes& key);
     /// The canonical bytes of the same; empty when absent.
     [[nodiscard]] Bytes stored_bytes(unsigned node, const Bytes& key);
     /// Hints that a node holds for another.
@@ -78,6 +84,7 @@ class Cluster final : public Surroundings {
         Object before;
         Object after;
         bool is_sound = true;  ///< otherwise a violation was noted
+        bool mended = false;   ///< a damaged or partial record became whole
     };
     [[nodiscard]] Row read_row(const Disk::Change& change);
     void committed_row(unsigned node, const Disk::Change& change);

@@ -1,14 +1,31 @@
 #include "tests/sim/disk.h"
 
+#include <algorithm>
 #include <ranges>
 #include <utility>
 
 namespace dynamo::sim {
 
-bool Disk::read_fails() { return failing_reads_ > 0 && random_.chance(failing_reads_); }
+namespace {
+
+/// Transactions that a shortened log may lose.
+constexpr std::size_t log_kept = 64;
+
+std::unexpected<Error> engine_broken() {
+    return fail(Code::corrupt, "the simulated engine met a damaged page and gave up");
+}
+
+}  // namespace
+
+Result<void> Disk::check_read() {
+    if (broken_) return engine_broken();
+    if (failing_reads_ > 0 && random_.chance(failing_reads_))
+        return fail(Code::storage, "the simulated disk cannot read this");
+    return {};
+}
 
 Result<std::optional<Bytes>> Disk::get(Table table, BytesView key) {
-    if (read_fails()) return fail(Code::storage, "the simulated disk cannot read this");
+    if (const auto read = check_read(); !read) return std::unexpected(read.error());
     const Bytes* row = peek(table, key);
     return row ? std::optional<Bytes>(*row) : std::nullopt;
 }
@@ -18,6 +35,16 @@ const Bytes* Disk::peek(Table table, BytesView key) const {
     if (rows == image_.end()) return nullptr;
     const auto row = rows->second.find(key);
     return row == rows->second.end() ? nullptr : &row->second;
+}
+
+const Bytes* Disk::peek_synced(Table table, BytesView key) const {
+    const auto touches = [&](const Change& change) {
+        return change.table == table && change.key == key;
+    };
+    if (std::ranges::any_of(present_, touches)) return nullptr;
+    for (std::size_t i = 0; i < unsynced_; ++i)
+        if (std::ranges::any_of(log_[log_.size() - 1 - i], touches)) return nullptr;
+    return peek(table, key);
 }
 
 void Disk::change(Table table, BytesView key, std::optional<Bytes> after) {
@@ -43,6 +70,7 @@ void Disk::undo(Image& image, const std::vector<Change>& changes) {
 }
 
 Result<void> Disk::put(Table table, BytesView key, BytesView value) {
+    if (broken_) return engine_broken();
     if (full_ == Full::at_put) return fail(Code::storage_full, "the simulated disk is full");
     change(table, key, Bytes(value));
     return {};
@@ -54,7 +82,7 @@ Result<void> Disk::erase(Table table, BytesView key) {
 }
 
 Result<void> Disk::scan(Table table, BytesView first, const Visit& visit) {
-    if (read_fails()) return fail(Code::storage, "the simulated disk cannot read this");
+    if (auto read = check_read(); !read) return read;
     const auto rows = image_.find(table);
     if (rows == image_.end()) return {};
     for (auto row = rows->second.lower_bound(first); row != rows->second.end(); ++row)
@@ -77,13 +105,25 @@ Result<void> Disk::commit(Durability durability) {
         rollback();
         return fail(Code::storage_full, "the simulated disk is full");
     }
-    std::vector<Change> changes = std::exchange(present_, {});
-    if (watcher_) watcher_(changes);
-    if (durability == Durability::sync)
-        unsynced_.clear();
-    else
-        unsynced_.push_back(std::move(changes));
+    if (broken_) {
+        rollback();
+        return engine_broken();
+    }
+    const bool fails_now = std::exchange(sync_fails_, false);
+    sync_failed_ = sync_failed_ || fails_now;
+    if (watcher_ && !fails_now) watcher_(present_);
+    log_.push_back(std::exchange(present_, {}));
+    unsynced_ = durability == Durability::sync && !sync_failed_ ? 0 : unsynced_ + 1;
+    while (log_.size() > log_kept && log_.size() > unsynced_) log_.pop_front();
+    if (fails_now) return fail(Code::storage, "the simulated disk cannot sync");
     return {};
+}
+
+void Disk::kill() {
+    if (sync_failed_)
+        lose_power(0);
+    else
+        rollback();
 }
 
 void Disk::rollback() { undo(image_, std::exchange(present_, {})); }
@@ -102,17 +142,53 @@ Result<Usage> Disk::usage() {
 }
 
 void Disk::lose_power(std::size_t kept) {
+    shorten_log(unsynced_ - std::min(kept, unsynced_));
+    unsynced_ = 0;
+    sync_failed_ = false;
+}
+
+void Disk::shorten_log(std::size_t lost) {
     rollback();
-    for (; unsynced_.size() > kept; unsynced_.pop_back()) undo(image_, unsynced_.back());
-    unsynced_.clear();
+    for (; lost > 0 && !log_.empty(); --lost, log_.pop_back()) undo(image_, log_.back());
+    unsynced_ = std::min(unsynced_, log_.size());
+}
+
+std::optional<std::pair<Table, Bytes>> Disk::choose(Random& chosen) const {
+    std::vector<std::pair<Table, Bytes>> rows;
+    for (const auto& [table, content] : image_)
+        if (table.kind == Table::Kind::objects)
+            for (const auto& [row, record] : content) rows.emplace_back(table, row);
+    if (rows.empty()) return std::nullopt;
+    return rows[chosen.below(rows.size())];
+}
+
+std::optional<Bytes> Disk::record_at(Random chosen) const {
+    auto row = choose(chosen);
+    return row ? std::optional(std::move(row->second)) : std::nullopt;
+}
+
+void Disk::damage(Random chosen) {
+    const auto row = choose(chosen);
+    if (!row) return;
+    Bytes& record = image_[row->first].find(row->second)->second;
+    char& octet = record[chosen.below(record.size())];
+    octet = static_cast<char>(octet ^ (1 << chosen.below(8)));
 }
 
 void Disk::wipe() { restore({}); }
 
 void Disk::restore(Image image) {
     present_.clear();
-    unsynced_.clear();
+    log_.clear();
+    unsynced_ = 0;
+    broken_ = sync_fails_ = sync_failed_ = false;
     image_ = std::move(image);
+}
+
+void Disk::heal() {
+    failing_reads_ = 0;
+    full_ = Full::no;
+    sync_fails_ = false;
 }
 
 void Disk::fail_reads(double probability, Random random) {

@@ -114,12 +114,22 @@ void Ledger::mint(unsigned node, const Bytes& key, const Sibling& sibling, Write
                   WriteSet beside) {
     Key& entry = keys_[key];
     const std::size_t number = entry.writes.size();
-    Write write{sibling.dot, sibling.tombstone, sibling.value, {}, std::move(beside), 0, node,
-                false,       sibling.wall_ms};
+    Write write;
+    write.dot = sibling.dot;
+    write.tombstone = sibling.tombstone;
+    write.value = sibling.value;
+    write.beside = std::move(beside);
+    write.minted_by = node;
+    write.wall_ms = sibling.wall_ms;
+    write.minted_at = now_();
     const auto intent = intents_.find(sibling.value);
     const bool known = intent != intents_.end() && intent->second.key == key;
     if (!sibling.tombstone && !known)
         verdict_.fail(rule::invented, key, "nobody wrote \"" + sibling.value + "\"");
+    if (!sibling.tombstone && known && intent->second.once &&
+        !find_value(key, sibling.value).empty())
+        verdict_.fail(rule::once, key,
+                      "\"" + sibling.value.substr(0, 24) + "\" was sent once and written twice");
     if (!sibling.tombstone && known && !intent->second.observes) effect = intent->second.seen;
     write.past = closure(key, std::move(effect));
 

@@ -14,9 +14,11 @@
 // Threads: one
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "libdynamo/version/siblings.h"
@@ -29,6 +31,7 @@ namespace dynamo::sim {
 struct Intent {
     Bytes key;
     Bytes value;
+    bool once = false;      ///< its client does not send it again
     bool observes = false;  ///< what it supersedes, its coordinator decides
     WriteSet seen;          ///< otherwise: exactly these
 };
@@ -42,7 +45,9 @@ struct Write {
     std::uint64_t held = 0;  ///< nodes that ever committed a state that covers it, as bits
     unsigned minted_by = 0;  ///< a node
     bool acknowledged = false;
+    unsigned owners = 0;  ///< that held it for certain when it was acknowledged
     WallMs wall_ms = 0;
+    Instant minted_at;
 };
 
 /// A state of a key, as the ledger reads it.
@@ -53,7 +58,10 @@ struct Seen {
 
 class Ledger {
   public:
-    explicit Ledger(Verdict& verdict) : verdict_(verdict) {}
+    /// `now`: simulated time, where there is any.
+    explicit Ledger(
+        Verdict& verdict, std::function<Instant()> now = [] { return Instant{}; })
+        : verdict_(verdict), now_(std::move(now)) {}
 
     void expect(Intent intent);
     /// What became of a put is now certain: it must never be found.
@@ -122,6 +130,7 @@ class Ledger {
     [[nodiscard]] const Key* find_key(const Bytes& key) const;
 
     Verdict& verdict_;
+    std::function<Instant()> now_;
     std::map<Bytes, Key> keys_;
     std::map<Bytes, Intent> intents_;
     std::map<Bytes, bool> ruled_out_;

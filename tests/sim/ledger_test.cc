@@ -40,11 +40,11 @@ WriteSet set_of(std::initializer_list<std::size_t> numbers) {
 
 TEST(ledger, accepts_writes_that_supersede_what_their_clients_saw) {
     Watched w;
-    w.ledger.expect({key, "a", false, {}});
+    w.ledger.expect({key, "a", false, false, {}});
     w.put(0, 1, "a", {});
-    w.ledger.expect({key, "b", false, set_of({0})});
+    w.ledger.expect({key, "b", false, false, set_of({0})});
     w.put(0, 2, "b", w.records[0].clock);
-    w.ledger.expect({key, "c", false, {}});
+    w.ledger.expect({key, "c", false, false, {}});
     w.put(1, 1, "c", {});
     Object merged = w.records[0];
     merge(merged, w.records[1]);
@@ -56,19 +56,19 @@ TEST(ledger, accepts_writes_that_supersede_what_their_clients_saw) {
 
 TEST(ledger, sees_a_sibling_that_was_dropped_though_nobody_superseded_it) {
     Watched w;
-    w.ledger.expect({key, "a", false, {}});
+    w.ledger.expect({key, "a", false, false, {}});
     w.put(0, 1, "a", {});
-    w.ledger.expect({key, "b", false, {}});
+    w.ledger.expect({key, "b", false, false, {}});
     w.put(0, 2, "b", w.records[0].clock);
     EXPECT_EQ(w.rule(), rule::exact);
 }
 
 TEST(ledger, sees_a_superseded_sibling_that_is_shown_again) {
     Watched w;
-    w.ledger.expect({key, "a", false, {}});
+    w.ledger.expect({key, "a", false, false, {}});
     w.put(0, 1, "a", {});
     const Object old = w.records[0];
-    w.ledger.expect({key, "b", false, set_of({0})});
+    w.ledger.expect({key, "b", false, false, set_of({0})});
     w.put(0, 2, "b", old.clock);
     Object both = w.records[0];
     both.siblings.insert(both.siblings.begin(), old.siblings.front());
@@ -78,9 +78,9 @@ TEST(ledger, sees_a_superseded_sibling_that_is_shown_again) {
 
 TEST(ledger, sees_a_record_that_forgets) {
     Watched w;
-    w.ledger.expect({key, "a", false, {}});
+    w.ledger.expect({key, "a", false, false, {}});
     w.put(0, 1, "a", {});
-    w.ledger.expect({key, "b", false, {}});
+    w.ledger.expect({key, "b", false, false, {}});
     w.put(1, 1, "b", {});
     w.store(0, w.records[1]);
     EXPECT_EQ(w.rule(), rule::lost);
@@ -88,9 +88,9 @@ TEST(ledger, sees_a_record_that_forgets) {
 
 TEST(ledger, sees_one_dot_that_names_two_values) {
     Watched w;
-    w.ledger.expect({key, "a", false, {}});
+    w.ledger.expect({key, "a", false, false, {}});
     w.put(0, 1, "a", {});
-    w.ledger.expect({key, "b", false, {}});
+    w.ledger.expect({key, "b", false, false, {}});
     w.records[0] = {};
     w.put(0, 1, "b", {});
     EXPECT_EQ(w.rule(), rule::invented);
@@ -102,7 +102,7 @@ TEST(ledger, sees_values_that_nobody_wrote_and_copies_before_the_original) {
     EXPECT_EQ(nobody.rule(), rule::invented);
 
     Watched early;
-    early.ledger.expect({key, "a", false, {}});
+    early.ledger.expect({key, "a", false, false, {}});
     Object object;
     add_version(object, {}, {early.dot(0, 1), false, 0, "a"});
     early.store(1, object);
@@ -111,13 +111,13 @@ TEST(ledger, sees_values_that_nobody_wrote_and_copies_before_the_original) {
 
 TEST(ledger, sees_what_was_reported_as_not_applied) {
     Watched before;
-    before.ledger.expect({key, "a", false, {}});
+    before.ledger.expect({key, "a", false, false, {}});
     before.ledger.rule_out("a");
     before.put(0, 1, "a", {});
     EXPECT_EQ(before.rule(), rule::applied);
 
     Watched after;
-    after.ledger.expect({key, "a", false, {}});
+    after.ledger.expect({key, "a", false, false, {}});
     after.put(0, 1, "a", {});
     after.ledger.rule_out("a");
     EXPECT_EQ(after.rule(), rule::applied);
@@ -125,7 +125,7 @@ TEST(ledger, sees_what_was_reported_as_not_applied) {
 
 TEST(ledger, takes_the_effect_of_a_delete_for_what_it_superseded) {
     Watched w;
-    w.ledger.expect({key, "a", false, {}});
+    w.ledger.expect({key, "a", false, false, {}});
     w.put(0, 1, "a", {});
     Object after = w.records[0];
     add_version(after, w.records[0].clock, {w.dot(0, 2), true, 0, ""});

@@ -147,6 +147,7 @@ int run_mutants(const Arguments& arguments) {
     std::printf("%-30s %6s  %s\n", "planted bug", "seed", "found as a violation of");
     std::fflush(stdout);
     for (const PlantedBug& bug : planted_bugs()) {
+        std::fflush(stdout);
         const pid_t child = fork();
         if (child == 0) _exit(find_mutant(bug, arguments.jobs) ? 0 : 1);
         int status = 0;

@@ -27,6 +27,13 @@ enum class Mark : std::uint8_t {
     late_replay,
     healed_without_a_dead_node,
     all_owners_down,
+    record_damaged,
+    record_mended,
+    engine_broke,
+    set_aside,
+    log_shortened,
+    sync_failed,
+    acknowledged_write_read_back,
     count_,
 };
 
@@ -48,6 +55,13 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Mark::cou
     "packet replayed late",
     "healed without a dead node",
     "all owners of a key died at once",
+    "a record was damaged",
+    "a damaged record was mended",
+    "engine broke on a damaged page",
+    "damaged files were set aside",
+    "log lost its end",
+    "a sync failed",
+    "a read had to show an acknowledged write",
 };
 
 class Marks {

@@ -9,7 +9,17 @@ using std::chrono::milliseconds;
 
 bool is_network(Fault fault) {
     return fault == Fault::partition || fault == Fault::one_way || fault == Fault::bridge ||
-           fault == Fault::flap || fault == Fault::isolate;
+           fault == Fault::flap || fault == Fault::isolate || fault == Fault::ring;
+}
+
+bool is_of_copies(Fault fault) {
+    return fault == Fault::lose_shard || fault == Fault::roll_back || fault == Fault::damage ||
+           fault == Fault::bad_page || fault == Fault::short_log;
+}
+
+bool is_of_disk(Fault fault) {
+    return fault == Fault::bad_reads || fault == Fault::disk_full || fault == Fault::failed_sync ||
+           fault == Fault::slow_disk;
 }
 
 }  // namespace
@@ -42,7 +52,8 @@ std::string describe(const Strike& strike) {
            std::to_string(strike.lasts.count() / 1000) + " ms";
 }
 
-Nemesis::Nemesis(World& world, Cluster& cluster) : world_(world), cluster_(cluster) {}
+Nemesis::Nemesis(World& world, Cluster& cluster)
+    : world_(world), cluster_(cluster), atlas_(world, cluster) {}
 
 void Nemesis::schedule(const Strike& planned) {
     if (planned.fault == Fault::roll_back) {
@@ -57,13 +68,6 @@ void Nemesis::schedule(const Strike& planned) {
     });
 }
 
-bool Nemesis::may_destroy() {
-    // The node that stays dead takes its copies with it.
-    if (destroyed_ + 1 >= world_.setup.least_w) return false;
-    ++destroyed_;
-    return true;
-}
-
 Nemesis::Links Nemesis::links_of(const Strike& strike) const {
     const auto nodes = static_cast<unsigned>(cluster_.size());
     // Sides by the bits of the detail, with the struck node always on the first.
@@ -75,6 +79,11 @@ Nemesis::Links Nemesis::links_of(const Strike& strike) const {
     Links links;
     for (unsigned a = 0; a < nodes; ++a) {
         for (unsigned b = 0; b < nodes; ++b) {
+            if (strike.fault == Fault::ring) {
+                const unsigned apart = (a + nodes - b) % nodes;
+                if (apart > 1 && apart + 1 < nodes) links.emplace_back(a, b);
+                continue;
+            }
             if (a == b || first(a) == first(b)) continue;
             if (strike.fault == Fault::one_way && !first(a)) continue;
             if (strike.fault == Fault::bridge && (a == bridge || b == bridge)) continue;
@@ -98,7 +107,7 @@ void Nemesis::down_for(unsigned node, Duration lasts) {
 
 void Nemesis::lose_power(Process& process, std::uint64_t detail) {
     const std::size_t unsynced = process.disk().unsynced();
-    const bool destroys = unsynced > 0 && may_destroy();
+    const bool destroys = unsynced > 0 && atlas_.may_lose(process.index());
     process.lose_power(destroys ? detail % unsynced : unsynced);
 }
 
@@ -115,8 +124,10 @@ void Nemesis::strike(const Strike& strike) {
     } else if (strike.fault == Fault::clog) {
         const auto other = static_cast<unsigned>(strike.detail % cluster_.size());
         cluster_.network().clog(strike.node, other, world_.timeline.now() + strike.lasts);
-    } else if (strike.fault >= Fault::bad_reads && strike.fault <= Fault::roll_back) {
+    } else if (is_of_disk(strike.fault)) {
         strike_disk(strike);
+    } else if (is_of_copies(strike.fault)) {
+        strike_copies(strike);
     } else {
         strike_process(strike);
     }
@@ -157,16 +168,18 @@ void Nemesis::strike_process(const Strike& strike) {
             }
             return;
         case Fault::stranger: {
-            if (dead_ != UINT32_MAX || !may_destroy()) return;
+            if (dead_ != UINT32_MAX || !atlas_.may_lose(strike.node)) return;
             dead_ = strike.node;
+            atlas_.bury(dead_);
             Random random = world_.chance.at(Stream::identity, strike.number + 1000);
             const Process& other = cluster_.process((strike.node + 1) % world_.setup.nodes);
             return process.start_as_stranger(NodeId::random(random),
                                              other.options().self.peer_address);
         }
         case Fault::dead_for_good:
-            if (dead_ != UINT32_MAX || !may_destroy()) return;
+            if (dead_ != UINT32_MAX || !atlas_.may_lose(strike.node)) return;
             dead_ = strike.node;
+            atlas_.bury(dead_);
             process.retire();
             if ((strike.detail & 1) != 0) return process.kill();
             return process.lose_power(process.disk().unsynced());
@@ -198,21 +211,52 @@ void Nemesis::strike_disk(const Strike& strike) {
                 process.fill_disk(Disk::Full::no, true);
             });
         }
-        case Fault::lose_shard:
-        case Fault::roll_back:
-            if (strike.node == dead_ || !may_destroy()) return;
-            process.kill();
-            if (strike.fault == Fault::lose_shard) {
-                disk.wipe();
-                wiped_.insert(strike.node);
-            } else {
-                disk.restore(images_[strike.number]);
-                world_.marks.hit(Mark::rolled_back);
-            }
-            return down_for(strike.node, strike.lasts);
+        case Fault::failed_sync:
+            if (world_.setup.durability == Durability::sync) disk.fail_sync();
+            return;
+        case Fault::slow_disk:
+            return process.slow_until(world_.timeline.now() + strike.lasts);
         default:
             return;
     }
+}
+
+void Nemesis::damage_records(const Strike& strike) {
+    Disk& disk = cluster_.process(strike.node).disk();
+    for (std::uint64_t i = 0; i <= strike.detail % 3; ++i) {
+        const Random chosen = world_.chance.at(Stream::disk, strike.number + 2'000'000, i);
+        // Looked at first: which record it is decides whether it may be lost.
+        const auto aimed = disk.record_at(chosen);
+        if (!aimed || !atlas_.may_lose(strike.node, aimed->substr(8))) continue;
+        disk.damage(chosen);
+        world_.marks.hit(Mark::record_damaged);
+    }
+}
+
+void Nemesis::strike_copies(const Strike& strike) {
+    Process& process = cluster_.process(strike.node);
+    Disk& disk = process.disk();
+    if (strike.node == dead_) return;
+    if (strike.fault == Fault::damage) return damage_records(strike);
+    if (!atlas_.may_lose(strike.node)) return;
+    if (strike.fault == Fault::bad_page) {
+        wiped_.insert(strike.node);
+        return disk.break_engine();
+    }
+    process.kill();
+    if (strike.fault == Fault::lose_shard) {
+        disk.wipe();
+        wiped_.insert(strike.node);
+    } else if (strike.fault == Fault::short_log) {
+        if (disk.log_size() == 0) return down_for(strike.node, strike.lasts);
+        process.shorten_log(1 + strike.detail % disk.log_size());
+        wiped_.insert(strike.node);
+        world_.marks.hit(Mark::log_shortened);
+    } else {
+        disk.restore(images_[strike.number]);
+        world_.marks.hit(Mark::rolled_back);
+    }
+    down_for(strike.node, strike.lasts);
 }
 
 void Nemesis::heal() {
@@ -220,7 +264,8 @@ void Nemesis::heal() {
     cluster_.network().heal();
     for (unsigned i = 0; i < cluster_.size(); ++i) {
         Process& process = cluster_.process(i);
-        process.disk().fail_reads(0, Random(0));
+        process.disk().heal();
+        process.slow_until({});
         process.fill_disk(Disk::Full::no, true);
         process.arm(Boundary::none, Duration(0));
         process.pause(false);

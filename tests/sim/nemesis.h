@@ -1,9 +1,8 @@
 // The nemesis: which fault strikes which node, when, and for how long.
 //
 // A strike is planned from the seed alone, so that one can be left out. Faults that destroy copies
-// (lost shards, rolled back images, power loss with unsynced commits, a node that stays dead) keep
-// a budget: over a run fewer than W copies of any write are destroyed, since that is what the
-// invariants allow.
+// (lost shards, damage, rolled back images, power loss with unsynced commits, a node that stays
+// dead) ask the atlas first.
 //
 // Threads: one
 #pragma once
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "tests/sim/cluster.h"
+#include "tests/sim/fault_atlas.h"
 
 namespace dynamo::sim {
 
@@ -47,15 +47,16 @@ class Nemesis {
     [[nodiscard]] Links links_of(const Strike& strike) const;
     void cut(const Links& links, Duration lasts);
     void down_for(unsigned node, Duration lasts);
-    /// Takes one destroyed copy from the budget; false when there is none left.
-    [[nodiscard]] bool may_destroy();
     void strike_process(const Strike& strike);
     void strike_disk(const Strike& strike);
+    /// Those that take what a disk holds.
+    void strike_copies(const Strike& strike);
+    void damage_records(const Strike& strike);
     void lose_power(Process& process, std::uint64_t detail);
 
     World& world_;
     Cluster& cluster_;
-    unsigned destroyed_ = 0;
+    FaultAtlas atlas_;
     unsigned dead_ = UINT32_MAX;
     std::set<unsigned> wiped_;
     bool over_ = false;

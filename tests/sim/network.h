@@ -24,15 +24,15 @@
 namespace dynamo::sim {
 
 struct NetworkOptions {
-    Duration least{100};        ///< delay of a packet
-    Duration most{2000};        ///< usually
-    double drop = 0;            ///< probability
-    double duplicate = 0;       ///< probability
-    double slow = 0;            ///< probability of a delay up to `slowest`
-    Duration slowest{1500000};  ///< longer than any time-out between peers
-    double late = 0;            ///< probability of a replay, long after
-    Duration latest{std::chrono::seconds(90)};
-    bool reorder = true;         ///< packets of one link may overtake each other
+    Duration least{100};                        ///< delay of a packet
+    Duration most{2000};                        ///< usually
+    double drop = 0;                            ///< probability
+    double duplicate = 0;                       ///< probability
+    double slow = 0;                            ///< probability of a delay up to `slowest`
+    Duration slowest{1500000};                  ///< longer than any time-out between peers
+    double late = 0;                            ///< probability of a replay, long after
+    Duration latest{std::chrono::seconds(90)};  ///< of those
+    bool reorder = true;                        ///< packets of one link may overtake each other
     double held_when_cut = 0.5;  ///< probability that a packet waits for the cut's end
 };
 

@@ -41,9 +41,31 @@ LoadSample Process::load() const {
     return sample;
 }
 
+void Process::set_aside_what_is_damaged() {
+    const bool is_short =
+        std::exchange(log_is_short_, false) && options_.mutant != Mutant::short_log_accepted;
+    if (!is_short && !disk_.is_broken()) return;
+    world_.marks.hit(Mark::set_aside);
+    if (world_.trace.wordy()) world_.say(options_.self.name + " sets its damaged files aside");
+    disk_.wipe();
+}
+
+void Process::die_of(const char* cause) {
+    if (world_.trace.wordy()) world_.say(options_.self.name + " ends: " + cause);
+    kill();
+    world_.timeline.after(Duration(300'000), [this] { start(); });
+}
+
+void Process::shorten_log(std::size_t lost) {
+    kill();
+    disk_.shorten_log(lost);
+    log_is_short_ = true;
+}
+
 void Process::start() {
     if (node_ || retired_) return;
     ++runs_;
+    set_aside_what_is_damaged();
     world_.trace.fold(folded::start, index_, runs_);
     if (world_.trace.wordy()) world_.say(options_.self.name + " starts");
     std::optional<RingState> ring;
@@ -215,7 +237,13 @@ bool Process::store(Outbox& outbox, Boundary crash_at) {
         return false;
     }
     if (const auto committed = disk_.commit(world_.setup.durability); !committed) {
-        node_->commit_failed(committed.error());
+        const bool synced = committed.error().code != Code::storage;
+        if (!synced && options_.mutant != Mutant::failed_sync_forgotten) {
+            world_.marks.hit(Mark::sync_failed);
+            die_of("a sync failed");
+            return false;
+        }
+        if (synced) node_->commit_failed(committed.error());
         if (world_.trace.wordy())
             world_.say(options_.self.name + " cannot commit: " + committed.error().message);
     }
@@ -230,6 +258,18 @@ bool Process::store(Outbox& outbox, Boundary crash_at) {
     return true;
 }
 
+void Process::keep_exactly_w(std::vector<Outbox::ToPeer>& peers) {
+    std::erase_if(peers, [&](const Outbox::ToPeer& to) {
+        const auto* write = std::get_if<wire::WriteRequest>(&to.message);
+        if (!write || write->id == 0) return false;
+        std::set<NodeId>& asked = asked_[write->id];
+        if (asked.contains(to.node)) return false;
+        if (asked.size() + 1 >= world_.setup.w) return true;
+        asked.insert(to.node);
+        return false;
+    });
+}
+
 void Process::settle() {
     ++turns_;
     const Outbox& said = node_->outbox();
@@ -239,6 +279,10 @@ void Process::settle() {
         wrote || (speaks && armed_ > Boundary::before_ring) ? armed_ : Boundary::none;
     const wire::PeerEnvelope envelope = node_->envelope();
     Outbox outbox;
+    if (disk_.is_broken()) {
+        world_.marks.hit(Mark::engine_broke);
+        return die_of("the engine is broken");
+    }
     if (options_.mutant == Mutant::acknowledged_before_commit) {
         // The planted bug: everything is said first, and the commit comes when the turn is over.
         Outbox early = node_->outbox();
@@ -253,6 +297,13 @@ void Process::settle() {
         around_.announced(index_, disk_.changes());
         Outbox early;
         early.peers = node_->outbox().take_early();
+        if (options_.mutant == Mutant::acknowledged_early)
+            std::erase_if(node_->outbox().peers, [&](const Outbox::ToPeer& to) {
+                const bool acknowledges = std::holds_alternative<wire::WriteReply>(to.message);
+                if (acknowledges) early.peers.push_back(to);
+                return acknowledges;
+            });
+        if (world_.setup.sends_exactly_w) keep_exactly_w(early.peers);
         send(early, envelope, Boundary::none);
     }
     if (!store(outbox, crash_at)) return;
@@ -263,7 +314,9 @@ void Process::settle() {
         send(outbox, envelope, crash_at);
     } else {
         Random random = world_.chance.at(Stream::turn, index_, turns_);
-        const auto most = static_cast<std::uint64_t>(world_.setup.commit_most.count());
+        const bool slow = world_.timeline.now() < slow_until_;
+        const auto most =
+            slow ? 2'000'000u : static_cast<std::uint64_t>(world_.setup.commit_most.count());
         sending_ = true;
         world_.timeline.after(
             Duration(static_cast<std::int64_t>(20 + random.below(most))),

@@ -7,11 +7,17 @@
 // The same order as daemon/shell/loop; time passes between the commit and the sending, so that
 // packets queue up and are taken as a batch.
 //
+// What the daemon does about its storage is done here too: an engine that is broken or a sync that
+// failed ends the process; a log that ends before the high-water mark, or an engine that was broken
+// in the last run, has the files set aside, and the node starts with none.
+//
 // Threads: one
 #pragma once
 
 #include <deque>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -67,6 +73,12 @@ class Process {
     /// The data directory is gone, identity and ring with it: a new daemon starts in its place.
     void start_as_stranger(const NodeId& id, const std::string& seed);
     void pause(bool on);
+    /// Its commits take up to two seconds until then.
+    void slow_until(Instant until) { slow_until_ = until; }
+    /// Of its log the last transactions are gone; recovery will not notice, the mark will.
+    void shorten_log(std::size_t lost);
+    /// The next start will find it so.
+    [[nodiscard]] bool log_is_short() const { return log_is_short_; }
     void jump_clock(std::int64_t ms) { wall_offset_ += ms; }
     /// Fills the disk or gives room again. `told`: the loop notices and tells the core.
     void fill_disk(Disk::Full full, bool told);
@@ -75,6 +87,7 @@ class Process {
     void unreachable(const NodeId& node);
 
     [[nodiscard]] Disk& disk() { return disk_; }
+    [[nodiscard]] const Disk& disk() const { return disk_; }
     [[nodiscard]] const Node* node() const { return node_.get(); }
     [[nodiscard]] const NodeOptions& options() const { return options_; }
     /// The member that lives, or lived, here.
@@ -96,12 +109,18 @@ class Process {
     void take(const Input& input);
     void take_client(const Packet& packet);
     void take_peer(const Packet& packet);
+    /// Of the requests of one put, those to more than W - 1 others are lost: only anti-entropy
+    /// finds the rest.
+    void keep_exactly_w(std::vector<Outbox::ToPeer>& peers);
     /// The second half of a turn: commit, save the ring, send.
     void settle();
     [[nodiscard]] bool store(Outbox& outbox, Boundary crash);
     void send(const Outbox& outbox, const wire::PeerEnvelope& envelope, Boundary crash);
     void crash(Boundary at);
     void stop();
+    /// The storage is of no use any more: ends, and starts again a little later.
+    void die_of(const char* cause);
+    void set_aside_what_is_damaged();
     [[nodiscard]] LoadSample load() const;
 
     World& world_;
@@ -124,6 +143,9 @@ class Process {
     Boundary armed_ = Boundary::none;
     Duration armed_down_{0};
     std::int64_t wall_offset_ = 0;
+    Instant slow_until_;
+    bool log_is_short_ = false;
+    std::map<std::uint64_t, std::set<NodeId>> asked_;  ///< for keep_exactly_w(), by request
 };
 
 }  // namespace dynamo::sim

@@ -6,10 +6,11 @@ namespace dynamo::sim {
 namespace {
 
 constexpr std::array<std::string_view, fault_count> fault_names = {
-    "kill",        "power",       "boundary",      "pause",      "clock",
-    "partition",   "one-way",     "bridge",        "flap",       "isolate",
-    "clog",        "bad-reads",   "disk-full",     "lose-shard", "roll-back",
-    "restart-all", "owners-down", "dead-for-good", "stranger"};
+    "kill",        "power",       "boundary",      "pause",       "clock",
+    "partition",   "one-way",     "bridge",        "flap",        "isolate",
+    "clog",        "bad-reads",   "disk-full",     "lose-shard",  "roll-back",
+    "restart-all", "owners-down", "dead-for-good", "stranger",    "ring",
+    "damage",      "bad-page",    "short-log",     "failed-sync", "slow-disk"};
 
 struct Quorums {
     unsigned r;
@@ -29,6 +30,33 @@ void draw_network(Setup& setup, Random& random) {
     network.reorder = random.chance(0.7);
     network.held_when_cut = random.chance(0.5) ? 0.9 : 0.1;
     if (random.chance(0.2)) network.most = Duration(60000);
+    network.latest = setup.chaos;
+}
+
+void draw_five_copies(Setup& setup, Random& random) {
+    constexpr Quorums of_five[] = {{3, 3}, {3, 3}, {2, 4}, {4, 2}, {3, 4}};
+    const Quorums& drawn = of_five[random.below(std::size(of_five))];
+    setup.copies = 5;
+    setup.nodes = 5 + static_cast<unsigned>(random.below(2));
+    setup.r = drawn.r;
+    setup.w = drawn.w;
+}
+
+/// Copies are lost, nodes are away, and nothing else goes wrong; every write is on W nodes for a
+/// while and on no more: whoever counts as whole too early is caught.
+void narrow_down(Setup& setup) {
+    setup.network = {};
+    setup.faults = {};
+    for (const Fault fault : {Fault::damage, Fault::lose_shard, Fault::bad_page, Fault::kill})
+        setup.faults[static_cast<std::size_t>(fault)] = true;
+    setup.r = setup.w = setup.least_w = setup.copies / 2 + 1;
+    setup.vary_quorums = setup.hurried = setup.one_compares = false;
+    setup.sends_exactly_w = true;
+    setup.exchange_every = std::chrono::seconds(15);
+    setup.keys = 1;
+    setup.strikes = 12;
+    setup.nodes = setup.copies;
+    setup.mix = {60, 5, 30, 5, 5, 100};
 }
 
 }  // namespace
@@ -49,6 +77,7 @@ Setup draw_setup(std::uint64_t seed) {
     const Quorums& drawn = quorums[random.below(std::size(quorums))];
     setup.r = drawn.r;
     setup.w = drawn.w;
+    if (random.chance(0.1)) draw_five_copies(setup, random);
     setup.vary_quorums = random.chance(0.25);
     setup.least_w = setup.vary_quorums ? 1 : setup.w;
     setup.zones = random.chance(0.25);
@@ -70,12 +99,25 @@ Setup draw_setup(std::uint64_t seed) {
     for (bool& on : setup.faults) on = random.chance(0.33);
     if (setup.nodes == setup.copies && random.chance(0.3)) {
         setup.one_compares = true;
-        for (const Fault fault : {Fault::bad_reads, Fault::disk_full, Fault::lose_shard,
-                                  Fault::dead_for_good, Fault::stranger})
+        for (const Fault fault :
+             {Fault::bad_reads, Fault::disk_full, Fault::lose_shard, Fault::dead_for_good,
+              Fault::stranger, Fault::bad_page, Fault::short_log})
             setup.faults[static_cast<std::size_t>(fault)] = false;
     }
     setup.strikes = 3 + static_cast<unsigned>(random.below(18));
     setup.last_write_wins = random.chance(0.08);
+    setup.sends_exactly_w = random.chance(0.15);
+    setup.hurried = random.chance(0.15);
+    if (random.chance(0.25)) setup.exchange_every = std::chrono::seconds(5);
+    if (random.chance(0.08)) narrow_down(setup);
+    // A few runs are long, so that what is replayed is minutes old.
+    if (random.chance(0.05)) {
+        setup.chaos = std::chrono::seconds(120 + static_cast<int>(random.below(120)));
+        setup.network.late = 0.02;
+        setup.network.latest = setup.chaos;
+        setup.operations += 30;
+        setup.strikes += 10;
+    }
     return setup;
 }
 
@@ -87,6 +129,8 @@ std::string describe(const Setup& setup) {
         (setup.durability == Durability::os ? " os" : " sync") + (setup.zones ? " zones" : "") +
         (setup.last_write_wins ? " last-write-wins" : "") +
         (setup.one_compares ? " one-compares" : "") +
+        (setup.sends_exactly_w ? " sends-exactly-w" : "") + (setup.hurried ? " hurried" : "") +
+        (setup.exchange_every > std::chrono::seconds(1) ? " seldom-exchanges" : "") +
         " sessions=" + std::to_string(setup.sessions) + " keys=" + std::to_string(setup.keys) +
         " operations=" + std::to_string(setup.operations) + " seconds=" +
         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(setup.chaos).count());

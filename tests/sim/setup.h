@@ -37,6 +37,12 @@ enum class Fault : std::uint8_t {
     owners_down,    ///< all owners of a key die at once
     dead_for_good,  ///< one node never comes back
     stranger,       ///< the same, and a new daemon without its data waits at its address
+    ring,           ///< each node hears its two neighbours only
+    damage,         ///< a bit flips in some records
+    bad_page,       ///< the engine meets a damaged page and gives up
+    short_log,      ///< the log loses its end while the process is down
+    failed_sync,    ///< an fsync fails
+    slow_disk,      ///< commits take up to two seconds
     count_,
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::count_);
@@ -64,6 +70,9 @@ struct Setup {
     bool vary_quorums = false;
     bool zones = false;
     bool last_write_wins = false;
+    bool sends_exactly_w = false;  ///< of a put's first requests, those beyond W are lost
+    bool hurried = false;          ///< short time-outs and tiny batches
+    Duration exchange_every{std::chrono::seconds(1)};  ///< between anti-entropy turns
     bool one_compares = false;  ///< only the first node begins exchanges: they must go both ways
     Durability durability = Durability::sync;
     unsigned sessions = 3;

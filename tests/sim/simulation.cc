@@ -38,7 +38,8 @@ class Run {
     void heal(Workload& workload, Nemesis& nemesis) {
         if (world_.trace.wordy()) world_.say("all faults are over");
         nemesis.heal();
-        world_.run_for(seconds(5));
+        // What a clogged link still holds arrives, and peers that were silent are heard.
+        world_.run_for(seconds(10));
         if (world_.verdict.failed()) return;
         Scene scene{world_, cluster_, {}, {}};
         for (unsigned i = 0; i < cluster_.size(); ++i)

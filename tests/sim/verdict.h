@@ -34,6 +34,7 @@ inline constexpr const char* durable = "1 an acknowledged write is on W durable 
 inline constexpr const char* returned = "2 nothing superseded or deleted comes back";
 inline constexpr const char* invented = "3 nothing is invented";
 inline constexpr const char* applied = "3 what is reported as not applied is not applied";
+inline constexpr const char* once = "3 one request is one write";
 inline constexpr const char* explosion = "4 no more siblings than concurrent writes";
 inline constexpr const char* converge = "5 replicas converge";
 inline constexpr const char* exact = "6 contexts are exact";

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "tests/sim/answers.h"
@@ -110,7 +111,8 @@ std::optional<unsigned> Workload::choose_node(const Operation& operation) {
 
 wire::ClientRequest Workload::request_of(LogEntry& entry) {
     const Operation& operation = entry.operation;
-    if (operation.kind == Operation::Kind::get) return wire::GetRequest{operation.key, operation.r};
+    if (operation.kind == Operation::Kind::get)
+        return wire::GetRequest{operation.key, operation.r, true};
     if (operation.mode == PutMode::context && operation.number < resent) {
         const Memory& memory = memories_[{operation.session, operation.key}];
         entry.seen = memory.seen;
@@ -147,14 +149,15 @@ void Workload::begin(const Operation& operation, const Bytes& value) {
     world_.trace.fold(folded::operation, operation.number, *node);
     const auto& all = world_.ledger.writes(operation.key);
     for (std::size_t i = 0; i < all.size(); ++i)
-        if (all[i].acknowledged) entry.required.add(i);
+        if (all[i].acknowledged) entry.required[all[i].owners].add(i);
     wire::ClientRequest body = request_of(entry);
     if (operation.kind == Operation::Kind::put)
-        world_.ledger.expect({operation.key, entry.value,
+        world_.ledger.expect({operation.key, entry.value, !operation.resend,
                               operation.mode == PutMode::observe || world_.setup.last_write_wins,
                               entry.seen});
     entry.status = Status::sent;
     ++in_flight_;
+    ++world_.waiting[operation.key];
     cluster_.ask(first_session + operation.session, *node,
                  {operation.number, operation.timeout, {}, std::move(body)});
     // The client waits a little longer than the daemon, which answers at the deadline.
@@ -166,6 +169,7 @@ void Workload::conclude(LogEntry& entry, Status status) {
     if (entry.status != Status::sent) return;
     entry.status = status;
     --in_flight_;
+    --world_.waiting[entry.operation.key];
     const Operation& operation = entry.operation;
     if (status != Status::unknown || !operation.resend || operation.kind != Operation::Kind::put ||
         operation.number > resent)
@@ -200,19 +204,43 @@ void Workload::leaves(unsigned node, ClientHandle, const wire::Reply& reply) {
     }
 }
 
-/// Invariant 7, where nothing was ever disturbed: reads meet writes.
-void Workload::check_session(const LogEntry& entry) {
+/// Invariant 7, whatever else goes on: where more owners answered than did not hold a write when it
+/// was acknowledged, one of them tells of it. A copy that was put back as it was some time ago
+/// knows nothing of that, and power loss takes what `os` has not synced.
+void Workload::check_session(const LogEntry& entry, const wire::GetReply& reply) {
     const Setup& setup = world_.setup;
-    const unsigned r = entry.operation.r == 0 ? setup.r : entry.operation.r;
-    if (!setup.calm() || r + setup.least_w <= setup.copies) return;
+    if (setup.has(Fault::roll_back) ||
+        (setup.has(Fault::power) && setup.durability == Durability::os))
+        return;
     const Bytes& key = entry.operation.key;
-    WriteSet missing = entry.required;
-    missing.remove(entry.told_of);
-    if (!missing.empty())
+    const std::vector<unsigned> owners = cluster_.owners(key);
+    std::set<unsigned> answered;
+    std::size_t owners_answered = 0;
+    for (const wire::TraceStep& step : reply.trace) {
+        if (!step.what.starts_with("read answered")) continue;
+        const unsigned node = cluster_.index_of(NodeId::from(step.node));
+        if (answered.insert(node).second)
+            owners_answered += std::ranges::find(owners, node) != owners.end();
+    }
+    const unsigned r = entry.operation.r == 0 ? setup.r : entry.operation.r;
+    if (answered.size() < r)
         world_.verdict.fail(rule::session, key,
-                            "operation " + std::to_string(entry.operation.number) +
-                                " does not see " + world_.ledger.show(key, missing) +
-                                ", acknowledged before it began");
+                            "operation " + std::to_string(entry.operation.number) + " asked for " +
+                                std::to_string(r) + " answers and had " +
+                                std::to_string(answered.size()));
+    for (const auto& [held_by, writes] : entry.required) {
+        if (held_by < setup.w || held_by + owners_answered <= owners.size()) continue;
+        world_.marks.hit(Mark::acknowledged_write_read_back);
+        WriteSet missing = writes;
+        missing.remove(entry.told_of);
+        if (!missing.empty())
+            world_.verdict.fail(rule::session, key,
+                                "operation " + std::to_string(entry.operation.number) +
+                                    ", answered by " + std::to_string(owners_answered) +
+                                    " owners, does not see " + world_.ledger.show(key, missing) +
+                                    ", acknowledged before it began when " +
+                                    std::to_string(held_by) + " owners held it");
+    }
 }
 
 void Workload::arrives(unsigned client, const wire::Frames& frames) {
@@ -238,7 +266,7 @@ void Workload::arrives(unsigned client, const wire::Frames& frames) {
             status = error->applied == "no" ? Status::failed : Status::unknown;
         } else if (const auto* got = std::get_if<wire::GetReply>(&reply.body)) {
             remember(got->context);
-            check_session(entry);
+            check_session(entry, *got);
         } else if (const auto* put = std::get_if<wire::PutReply>(&reply.body)) {
             remember(put->context);
         } else if (const auto* del = std::get_if<wire::DelReply>(&reply.body)) {

@@ -47,13 +47,14 @@ struct LogEntry {
     Operation operation;
     Status status = Status::planned;
     Bytes value;
-    Bytes token;         ///< the context that it gave
-    WriteSet seen;       ///< what that covered
-    WriteSet required;   ///< acknowledged before it was sent
-    unsigned asked = 0;  ///< a node
-    std::string told;    ///< the error, or what a get showed
-    WriteSet shown;      ///< by a get
-    WriteSet told_of;    ///< what the context of its answer covers: shown, or superseded
+    Bytes token;                            ///< the context that it gave
+    WriteSet seen;                          ///< what that covered
+    std::map<unsigned, WriteSet> required;  ///< acknowledged before it was sent, by how many
+                                            ///< owners held them then
+    unsigned asked = 0;                     ///< a node
+    std::string told;                       ///< the error, or what a get showed
+    WriteSet shown;                         ///< by a get
+    WriteSet told_of;  ///< what the context of its answer covers: shown, or superseded
 };
 
 /// The operations of a run, by its seed.
@@ -86,7 +87,7 @@ class Workload {
     void arrives(unsigned client, const wire::Frames& frames);
     void refused(unsigned client, const wire::Frames& frames);
     void give_up(std::uint64_t number);
-    void check_session(const LogEntry& entry);
+    void check_session(const LogEntry& entry, const wire::GetReply& reply);
     void conclude(LogEntry& entry, Status status);
 
     World& world_;

@@ -3,6 +3,8 @@
 // Threads: one
 #pragma once
 
+#include <map>
+
 #include "tests/sim/chance.h"
 #include "tests/sim/ledger.h"
 #include "tests/sim/marks.h"
@@ -21,7 +23,9 @@ struct World {
     Chance chance;
     Timeline timeline;
     Verdict verdict;
-    Ledger ledger{verdict};
+    Ledger ledger{verdict, [this] { return timeline.now(); }};
+    /// Requests that wait for their answers, by key.
+    std::map<Bytes, unsigned> waiting;
     Marks marks;
     Trace trace;
 

@@ -15,6 +15,8 @@ namespace {
 wire::GetReply to_reply(const Desk& desk, const Object& object, const Context& context) {
     wire::GetReply reply;
     const Sibling* last = desk.settings.last_write_wins ? newest(object) : nullptr;
+    if (desk.breaks(Mutant::subset_returned) && !object.siblings.empty())
+        last = &object.siblings.front();
     reply.versions = last ? versions_of({object.clock, {*last}}) : versions_of(object);
     reply.context = wire::encode(context);
     reply.clock_entries = object.clock.size();

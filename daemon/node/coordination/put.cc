@@ -153,7 +153,7 @@ void Put::write(const Clock& context) {
     // them.
     Context seen{desk.cluster, intent_.position, context, {}};
     if (stands_for_.is_none()) seen.fastest = desk.self();
-    seen.seen.add(dot_);
+    if (!desk.breaks(Mutant::reply_lacks_own_write)) seen.seen.add(dot_);
     // Where the last write wins it has superseded all of that.
     if (desk.breaks(Mutant::full_clock_returned) || desk.settings.last_write_wins)
         seen.seen = object_.clock;

@@ -46,14 +46,20 @@ void ReadRound::ask(Team::Place& place) {
         service_.desk.send(place.asked, wire::ReadRequest{id_, key_});
         return;
     }
+    if (service_.objects.rebuilding(slot_.partition)) return leave_vacant(place);
     auto state = service_.objects.state_of(slot_);
-    const bool complete = !service_.objects.rebuilding(slot_.partition);
-    if (state && complete) {
-        own_ = *state;
-        take(service_.desk.self(), std::move(*state));
-    } else {
-        replace(place, Team::Because::refused);
-    }
+    if (!state && state.error().code == Code::corrupt) return leave_vacant(place);
+    if (!state) return replace(place, Team::Because::refused);
+    own_ = *state;
+    take(service_.desk.self(), std::move(*state));
+}
+
+/// An owner that lives and lacks the key is no owner that is down: whoever stood in for it would
+/// know nothing, and would be counted as if it did.
+void ReadRound::leave_vacant(Team::Place& place) {
+    trace_.add(place.asked, "cannot answer");
+    place.settled = true;
+    if (sparing_) ask_the_others();
 }
 
 void ReadRound::replace(Team::Place& place, Team::Because because) {
@@ -97,7 +103,11 @@ void ReadRound::on(const NodeId& from, const wire::ReadReply& reply) {
         return;
     }
     Team::Place* place = team_.place_of(from);
-    if (place && place->asked == from && !place->settled) replace(*place, Team::Because::refused);
+    if (!place || place->asked != from || place->settled) return;
+    if (reply.status == wire::PeerStatusCode::not_ready && !place->by_stand_in())
+        leave_vacant(*place);
+    else
+        replace(*place, Team::Because::refused);
 }
 
 void ReadRound::on_unreachable(const NodeId& node) {
@@ -129,7 +139,13 @@ bool ReadRound::own_answer_stands() const {
     return state && *state == *own_;
 }
 
-bool ReadRound::met() const { return quorum_.met() && owner_answered_; }
+bool ReadRound::met() const {
+    const Desk& desk = service_.desk;
+    if (desk.breaks(Mutant::empty_stand_ins_answer)) return quorum_.met();
+    if (desk.breaks(Mutant::r_minus_one) && owner_answered_)
+        return quorum_.answered() + 1 >= quorum_.needed();
+    return quorum_.met() && owner_answered_;
+}
 
 bool ReadRound::hopeless() const {
     return !met() && team_.all_settled() && !team_.may_be_answered_late();

@@ -65,6 +65,7 @@ class ReadRound {
     /// Asks those who were spared so far.
     void ask_the_others();
     void take(const NodeId& from, Bytes state);
+    void leave_vacant(Team::Place& place);
     void replace(Team::Place& place, Team::Because because);
 
     Service& service_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/node/local/planted.h"
 #include "libdynamo/base/check.h"
 #include "libdynamo/wire/state_codec.h"
 
@@ -11,9 +12,16 @@ namespace {
 
 constexpr std::size_t position_octets = 8;
 constexpr std::size_t owner_octets = 16;
+constexpr std::size_t max_damage_noted = 1024;
 
 bool all_tombstones(const Object& object) {
     return std::ranges::all_of(object.siblings, &Sibling::tombstone);
+}
+
+/// An engine that is broken says `corrupt` of everything; here that word is about one record.
+std::unexpected<Error> engine_failed(Error error) {
+    if (error.code == Code::corrupt) error.code = Code::storage;
+    return std::unexpected(std::move(error));
 }
 
 /// Whether storing `after` over `before` passes a limit that it does not move back towards.
@@ -54,12 +62,43 @@ Result<Record> Objects::read(const Slot& slot) {
     if (!stored) {
         desk_.counters.add("storage.read_errors");
         if (desk_.breaks(Mutant::error_is_not_found)) return Record{};
-        return std::unexpected(stored.error());
+        return engine_failed(stored.error());
     }
     if (!stored->has_value()) return Record{};
     auto record = decode_record(slot.row, **stored);
-    if (!record) desk_.counters.add("storage.damaged_records");
+    if (!record) {
+        desk_.counters.add("storage.damaged_records");
+        if (desk_.breaks(Mutant::damaged_is_absent)) return Record{};
+        note_damage(slot);
+    } else if (record->partial) {
+        note_damage(slot);
+    }
     return record;
+}
+
+Result<Objects::Changing> Objects::read_to_change(const Slot& slot) {
+    auto stored = read(slot);
+    if (stored) {
+        const bool is_new = stored->object.empty() && !stored->partial;
+        return Changing{std::move(*stored), is_new};
+    }
+    if (stored.error().code != Code::corrupt) return std::unexpected(stored.error());
+    Record fresh;
+    // There is nobody to fetch a hint from: it begins anew.
+    fresh.partial = slot.hint_for.is_none() && !desk_.breaks(Mutant::damaged_is_replaced);
+    return Changing{fresh, false};
+}
+
+void Objects::note_damage(const Slot& slot) {
+    if (slot.hint_for.is_none() && damaged_.size() < max_damage_noted)
+        damaged_.emplace(slot.row, slot);
+}
+
+std::vector<Slot> Objects::take_damaged() {
+    std::vector<Slot> slots;
+    for (auto& [row, slot] : damaged_) slots.push_back(std::move(slot));
+    damaged_.clear();
+    return slots;
 }
 
 Result<Bytes> Objects::read_bytes(const Slot& slot) {
@@ -67,15 +106,16 @@ Result<Bytes> Objects::read_bytes(const Slot& slot) {
     if (!stored) {
         desk_.counters.add("storage.read_errors");
         if (desk_.breaks(Mutant::error_is_not_found)) return Bytes{};
-        return std::unexpected(stored.error());
+        return engine_failed(stored.error());
     }
     if (!stored->has_value()) return Bytes{};
     const auto object = object_bytes(slot.row, **stored);
-    if (!object) {
-        desk_.counters.add("storage.damaged_records");
-        return std::unexpected(object.error());
-    }
-    return Bytes(*object);
+    if (object && !is_partial(**stored)) return Bytes(*object);
+    if (!object) desk_.counters.add("storage.damaged_records");
+    if (desk_.breaks(Mutant::damaged_is_absent)) return Bytes{};
+    note_damage(slot);
+    return object ? fail(Code::corrupt, "the record was damaged, and is being mended")
+                  : std::unexpected(object.error());
 }
 
 Result<void> Objects::store(const Slot& slot, const Record& record, BytesView encoded,
@@ -90,12 +130,9 @@ Result<void> Objects::store(const Slot& slot, const Record& record, BytesView en
 }
 
 Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView encoded) {
-    auto stored = read(slot);
-    if (!stored && stored.error().code != Code::corrupt) return std::unexpected(stored.error());
-    const bool damaged = !stored;
-    Record record = damaged ? Record{} : std::move(*stored);
-    const bool is_new = !damaged && record.object.empty();
-    if (damaged) desk_.log(Severity::warning, "a damaged record was replaced by a peer's copy");
+    auto changing = read_to_change(slot);
+    if (!changing) return std::unexpected(changing.error());
+    auto& [record, is_new] = *changing;
 
     // Somebody has seen more of our own writes than we hold: our data is older than it should be,
     // so nothing of this run may count on (section 4.4; the run rule is what makes that harmless).
@@ -108,8 +145,8 @@ Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView
     if (desk_.breaks(Mutant::replica_overwrites))
         record.object = object;
     else
-        changed = merge(record.object, object);
-    if (!changed && !damaged) return false;
+        changed = merge_or_break(desk_, record.object, object);
+    if (!changed) return false;
     // Mostly what comes is newer than all that is here, and need not be encoded once more.
     const bool is_newer = record.object == object;
     const auto put =
@@ -118,11 +155,11 @@ Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView
     return true;
 }
 
-Result<Objects::Written> Objects::write(const Slot& slot, const Clock& context, Sibling sibling) {
-    auto stored = read(slot);
-    if (!stored) return std::unexpected(stored.error());
-    Record& record = *stored;
-    const bool is_new = record.object.empty();
+Result<Objects::Written> Objects::write(const Slot& slot, const Clock& given, Sibling sibling) {
+    auto changing = read_to_change(slot);
+    if (!changing) return std::unexpected(changing.error());
+    auto& [record, is_new] = *changing;
+    const Clock& context = context_or_broken(desk_, given, record.object, sibling);
     const std::size_t entries_before = record.object.clock.size();
 
     const Actor own{desk_.self(), record.own_birth};
@@ -165,6 +202,17 @@ Result<Objects::Written> Objects::write(const Slot& slot, const Clock& context, 
     if (const auto put = store(slot, record, encoded, is_new); !put)
         return std::unexpected(put.error());
     return Written{std::move(record.object), std::move(encoded), dot};
+}
+
+Result<void> Objects::mend(const Slot& slot, const Object& object) {
+    auto changing = read_to_change(slot);
+    if (!changing) return std::unexpected(changing.error());
+    Record& record = changing->record;
+    merge(record.object, object);
+    record.partial = false;
+    damaged_.erase(slot.row);
+    if (record.object.empty()) return desk_.storage.erase(slot.table(), slot.storage_key());
+    return store(slot, record, wire::encode(record.object), false);
 }
 
 Result<bool> Objects::erase_hint(const Slot& slot, const Digest& expected) {

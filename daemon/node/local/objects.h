@@ -43,13 +43,14 @@ class Objects {
   public:
     explicit Objects(Desk& desk);
 
-    /// The record; an empty one when nothing is stored.
+    /// The record; an empty one when nothing is stored. corrupt when it is damaged.
     [[nodiscard]] Result<Record> read(const Slot& slot);
-    /// The object's canonical encoding; empty when nothing is stored.
+    /// The object's canonical encoding; empty when nothing is stored. corrupt when the record is
+    /// damaged or partial: what it says of the key is not all that was stored here.
     [[nodiscard]] Result<Bytes> read_bytes(const Slot& slot);
 
-    /// Merges a state that another node sent. A damaged record is replaced by it: what the peers
-    /// hold is the repair. True when something changed.
+    /// Merges a state that another node sent. In place of a damaged record a partial one begins.
+    /// True when something changed.
     /// `encoded` is the object's canonical encoding, which is what a message or a record holds.
     [[nodiscard]] Result<bool> merge_in(const Slot& slot, const Object& object, BytesView encoded);
 
@@ -62,6 +63,16 @@ class Objects {
     /// write wins it supersedes all that is stored here, and is never older than that. object_full
     /// when it would pass the limits of options and grows.
     [[nodiscard]] Result<Written> write(const Slot& slot, const Clock& context, Sibling sibling);
+
+    /// Merges what enough other owners hold into a damaged or partial record, which is whole with
+    /// it.
+    [[nodiscard]] Result<void> mend(const Slot& slot, const Object& object);
+    /// Notes that a record of the main tables was found damaged or partial, to be mended.
+    void note_damage(const Slot& slot);
+    void forget_damage(const Slot& slot) { damaged_.erase(slot.row); }
+    /// What has been found since the last call; of very many, some: the others are found again.
+    [[nodiscard]] std::vector<Slot> take_damaged();
+    [[nodiscard]] bool has_damage_noted() const { return !damaged_.empty(); }
 
     /// Erases a hint if it is still exactly `expected`; true when it was.
     [[nodiscard]] Result<bool> erase_hint(const Slot& slot, const Digest& expected);
@@ -101,6 +112,12 @@ class Objects {
     [[nodiscard]] std::set<std::uint16_t>& rebuilding() { return rebuilding_; }
 
   private:
+    struct Changing {
+        Record record;
+        bool is_new = false;  ///< no row was there
+    };
+    /// The record to change: a damaged one gives way to a partial one.
+    [[nodiscard]] Result<Changing> read_to_change(const Slot& slot);
     [[nodiscard]] Result<void> store(const Slot& slot, const Record& record, BytesView encoded,
                                      bool is_new);
 
@@ -108,6 +125,7 @@ class Objects {
     std::map<NodeId, std::uint64_t> hints_;  ///< held, by owner
     bool hints_counted_ = false;
     std::set<std::uint16_t> rebuilding_;
+    std::map<Bytes, Slot> damaged_;  ///< by row
 };
 
 }  // namespace dynamo

@@ -17,8 +17,13 @@ constexpr std::size_t position_octets = 8;
 /// Walks over the rows that this node holds and those of the offer side by side.
 class Comparison {
   public:
-    Comparison(Desk& desk, const wire::ExchangeOffer& offer, wire::ExchangeReply& reply)
-        : desk_(desk), offer_(offer), reply_(reply), item_(offer.items.begin()) {}
+    Comparison(Desk& desk, Objects& objects, const wire::ExchangeOffer& offer,
+               wire::ExchangeReply& reply)
+        : desk_(desk),
+          objects_(objects),
+          offer_(offer),
+          reply_(reply),
+          item_(offer.items.begin()) {}
 
     /// Takes the next row held here; false at the end of the stretch or when a bound is reached.
     bool take(BytesView row, BytesView record);
@@ -31,6 +36,7 @@ class Comparison {
     void want_item();
 
     Desk& desk_;
+    Objects& objects_;
     const wire::ExchangeOffer& offer_;
     wire::ExchangeReply& reply_;
     std::vector<wire::ExchangeItem>::const_iterator item_;
@@ -44,6 +50,11 @@ bool Comparison::take(BytesView row, BytesView record) {
     while (item_ != offer_.items.end() && item_->row < row) want_item();
     const bool offered = item_ != offer_.items.end() && item_->row == row;
     const auto object = object_bytes(row, record);
+    if (!object || is_partial(record)) {
+        // Whoever rebuilds from here does not learn all that was here.
+        reply_.status = wire::PeerStatusCode::not_ready;
+        objects_.note_damage({offer_.partition, {}, Bytes(row)});
+    }
     if (!object) {
         desk_.counters.add("storage.damaged_records");
         if (offered) want_item();
@@ -106,7 +117,7 @@ bool is_sound(const wire::ExchangeOffer& offer) {
 
 Result<void> compare(Desk& desk, Objects& objects, const wire::ExchangeOffer& offer,
                      wire::ExchangeReply& reply) {
-    Comparison comparison(desk, offer, reply);
+    Comparison comparison(desk, objects, offer, reply);
     const auto scanned = objects.scan_objects(
         offer.partition, offer.first,
         [&](BytesView row, BytesView record) { return comparison.take(row, record); });

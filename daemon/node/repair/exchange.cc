@@ -9,8 +9,7 @@
 namespace dynamo {
 namespace {
 
-/// Rows, and octets of rows with their records, that one offer spans.
-constexpr std::size_t max_rows_offered = 256;
+/// Octets of rows with their records that one offer spans.
 constexpr std::size_t max_bytes_offered = 1u << 20;
 constexpr std::string_view formed_row = "formed";
 constexpr std::string_view rebuilding_row = "rebuilding";
@@ -48,8 +47,12 @@ Result<void> Exchange::on_ring(RingCame came) {
         notes_due_ = false;
         return {};
     }
+    notes_unread_ = false;
     if (came == RingCame::at_start) {
-        if (auto read = read_notes(); !read) return read;
+        if (auto read = read_notes(); !read) {
+            wait_for_notes();
+            return read;
+        }
     } else {
         notes_due_ = true;
     }
@@ -77,6 +80,14 @@ Result<void> Exchange::on_ring(RingCame came) {
     return notes_due_ ? write_notes() : Result<void>{};
 }
 
+/// Whether the stored copies are whole is not known yet, so none of them answers a read.
+void Exchange::wait_for_notes() {
+    notes_unread_ = true;
+    next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
+    for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
+        objects_.rebuilding().insert(partition);
+}
+
 Result<void> Exchange::read_notes() {
     const auto formed = desk_.storage.get(Table::notes(), formed_row);
     if (!formed) return std::unexpected(formed.error());
@@ -101,7 +112,7 @@ Result<void> Exchange::read_notes() {
 
 Result<void> Exchange::write_notes() {
     if (auto put = desk_.storage.put(Table::notes(), formed_row, "1"); !put) return put;
-    auto noted = rebuilds_.empty()
+    auto noted = rebuilds_.empty() || desk_.breaks(Mutant::rebuild_not_noted)
                      ? desk_.storage.erase(Table::notes(), rebuilding_row)
                      : desk_.storage.put(Table::notes(), rebuilding_row,
                                          bitmap_of(rebuilds_, desk_.routes.partitions()));
@@ -112,7 +123,7 @@ Result<void> Exchange::write_notes() {
 void Exchange::rolled_back() {
     pass_.reset();
     next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
-    if (!desk_.routes.find(desk_.self())) return;
+    if (!desk_.routes.find(desk_.self()) || notes_unread_) return;
     // What was merged in this step is gone, and with it the end of a pass that it may have been:
     // storage says what had to be rebuilt before it.
     for (auto& [partition, rebuild] : rebuilds_) rebuild = {};
@@ -132,6 +143,7 @@ void Exchange::rolled_back() {
 
 void Exchange::close_to_reads() {
     objects_.rebuilding().clear();
+    if (desk_.breaks(Mutant::wiped_answers_reads)) return;
     for (const auto& [partition, rebuild] : rebuilds_) objects_.rebuilding().insert(partition);
 }
 
@@ -142,6 +154,7 @@ bool Exchange::is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const
     const std::size_t copies = desk_.routes.owners(partition).size();
     const std::size_t quorum = std::min<std::size_t>(desk_.settings.write_quorum, copies);
     const std::size_t others = copies - 1;
+    if (desk_.breaks(Mutant::rebuilt_from_one) && rebuild.complete > 0) return true;
     return rebuild.complete >= std::min(others, copies - quorum + 1) ||
            rebuild.passed.size() >= others;
 }
@@ -152,7 +165,7 @@ void Exchange::rebuilt_from(const Pass& pass) {
     Rebuild& rebuild = at->second;
     rebuild.compared.erase(pass.partner);
     if (!rebuild.passed.insert(pass.partner).second) return;
-    if (pass.complete) ++rebuild.complete;
+    if (pass.complete || desk_.breaks(Mutant::rebuilt_from_the_lost)) ++rebuild.complete;
     if (!is_rebuilt(pass.partition, rebuild)) return;
     rebuilds_.erase(at);
     objects_.rebuilding().erase(pass.partition);
@@ -164,6 +177,9 @@ void Exchange::rebuilt_from(const Pass& pass) {
 // turns
 
 void Exchange::tick() {
+    if (notes_unread_ && desk_.now.instant >= next_turn_)
+        if (const auto read = on_ring(RingCame::at_start); !read)
+            desk_.log(Severity::error, "notes cannot be read: " + read.error().message);
     if (notes_due_) {
         if (const auto written = write_notes(); !written)
             desk_.log(Severity::error, "notes cannot be written: " + written.error().message);
@@ -187,7 +203,7 @@ void Exchange::tick() {
 
 Instant Exchange::wake_at() const {
     if (pass_) return pass_->sent + desk_.options.replica_timeout;
-    return has_pairs_ || notes_due_ ? next_turn_ : Instant::max();
+    return has_pairs_ || notes_due_ || notes_unread_ ? next_turn_ : Instant::max();
 }
 
 std::optional<Exchange::Pair> Exchange::next_to_rebuild() {
@@ -257,7 +273,7 @@ void Exchange::offer_stretch() {
     desk_.send(pass_->partner, std::move(*offer));
 }
 
-Result<wire::ExchangeOffer> Exchange::make_offer() const {
+Result<wire::ExchangeOffer> Exchange::make_offer() {
     wire::ExchangeOffer offer;
     offer.partition = pass_->partition;
     offer.first = pass_->first;
@@ -265,11 +281,13 @@ Result<wire::ExchangeOffer> Exchange::make_offer() const {
     const auto visit = [&](BytesView row, BytesView record) {
         bytes += row.size() + record.size();
         if (!offer.items.empty() &&
-            (offer.items.size() == max_rows_offered || bytes > max_bytes_offered)) {
+            (offer.items.size() == desk_.options.exchange_rows || bytes > max_bytes_offered)) {
             offer.last = row;
             return false;
         }
         offer.items.push_back({Bytes(row), exchange_digest(row, record)});
+        if (offer.items.back().digest.empty() || is_partial(record))
+            objects_.note_damage({offer.partition, {}, Bytes(row)});
         return true;
     };
     const auto scanned = objects_.scan_objects(offer.partition, offer.first, visit);
@@ -398,7 +416,7 @@ void Exchange::on(const NodeId& from, const wire::ExchangeOffer& offer) {
         reply = {offer.id, wire::PeerStatusCode::storage, {}, {}, {}};
     } else if (rebuilds_.contains(offer.partition)) {
         reply.status = wire::PeerStatusCode::not_ready;
-    } else if (desk_.load.refuse_writes) {
+    } else if (reply.status == wire::PeerStatusCode::ok && desk_.load.refuse_writes) {
         reply.status = wire::PeerStatusCode::full;
     }
     desk_.counters.add("exchange.states_given", reply.states.size());

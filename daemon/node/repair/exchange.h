@@ -77,6 +77,7 @@ class Exchange {
     };
 
     [[nodiscard]] Result<void> read_notes();
+    void wait_for_notes();
     [[nodiscard]] Result<void> write_notes();
     /// Has Objects answer no read of what is being rebuilt.
     void close_to_reads();
@@ -87,7 +88,7 @@ class Exchange {
     [[nodiscard]] std::optional<Pair> next_in_turn();
     void start(const Pair& pair);
     void offer_stretch();
-    [[nodiscard]] Result<wire::ExchangeOffer> make_offer() const;
+    [[nodiscard]] Result<wire::ExchangeOffer> make_offer();
     [[nodiscard]] bool belongs(const wire::ExchangeReply& reply) const;
     [[nodiscard]] Result<bool> merge(const std::vector<wire::ExchangeState>& states);
     void give(const std::vector<Bytes>& rows);
@@ -98,7 +99,8 @@ class Exchange {
     Objects& objects_;
     Liveness& liveness_;
     std::map<std::uint16_t, Rebuild> rebuilds_;
-    bool notes_due_ = false;  ///< what is noted in storage is not what is held here
+    bool notes_unread_ = false;  ///< storage could not be read when the ring came
+    bool notes_due_ = false;     ///< what is noted in storage is not what is held here
     bool has_pairs_ = false;  ///< some partition has another owner
     std::optional<Pass> pass_;
     Instant next_turn_;

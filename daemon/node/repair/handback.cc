@@ -8,7 +8,6 @@
 namespace dynamo {
 namespace {
 
-constexpr std::size_t max_hints_in_flight = 64;
 constexpr std::size_t max_bytes_in_flight = 4u << 20;
 /// Hints that one look reads at most, so that a look at a large table does not hold up the node.
 constexpr std::size_t max_hints_per_look = 256;
@@ -26,7 +25,7 @@ bool Handback::on(const NodeId& from, const wire::WriteReply& reply) {
     if (at == deliveries_.end()) return false;
     if (!at->second.waiting.contains(from)) return true;
     const NodeId owner = at->second.slot.hint_for;
-    if (reply.status != wire::PeerStatusCode::ok) {
+    if (reply.status != wire::PeerStatusCode::ok && !desk_.breaks(Mutant::hint_erased_on_refusal)) {
         // An owner that is none any more: the rings of the two differ, and gossip mends that.
         const bool moved = reply.status == wire::PeerStatusCode::not_owner;
         desk_.counters.add("hints.declined");
@@ -117,7 +116,7 @@ Result<std::vector<Handback::Found>> Handback::find(const NodeId& owner, Look& p
     const Bytes first = std::exchange(present.next_row, {});
     const auto visit = [&](BytesView row, BytesView record) {
         // One hint always has room, however large.
-        const bool full = hints >= max_hints_in_flight ||
+        const bool full = hints >= desk_.options.hints_in_flight ||
                           (hints > 0 && bytes + record.size() > max_bytes_in_flight);
         if (full || looked_at == max_hints_per_look) {
             present.waits_for_room = full;
@@ -208,7 +207,8 @@ void Handback::land(std::map<std::uint64_t, Delivery>::iterator at) {
 
 /// Looks go on when half of the room is free, not for every single hint.
 void Handback::open_looks() {
-    if (deliveries_.size() > max_hints_in_flight / 2 || bytes_in_flight_ > max_bytes_in_flight / 2)
+    if (deliveries_.size() > desk_.options.hints_in_flight / 2 ||
+        bytes_in_flight_ > max_bytes_in_flight / 2)
         return;
     for (auto& [owner, present] : looks_) present.waits_for_room = false;
 }

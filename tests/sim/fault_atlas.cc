@@ -1,0 +1,39 @@
+#include "tests/sim/fault_atlas.h"
+
+#include <algorithm>
+
+namespace dynamo::sim {
+
+bool FaultAtlas::may_lose(unsigned node, const Bytes& key) {
+    const auto& writes = world_.ledger.writes(key);
+    const std::vector<unsigned> owners = cluster_.owners(key);
+    // An owner that lost its copy reads N - W + 1 of the others: W - 1 of them must hold it.
+    const std::size_t wanted = std::max<std::size_t>(1, world_.setup.w - 1);
+    std::vector<std::size_t> holders(writes.size());
+    for (const unsigned owner : owners) {
+        if (owner == node || dead_.contains(owner)) continue;
+        const auto object = cluster_.stored_whole(owner, key);
+        if (!object) continue;
+        for (std::size_t i = 0; i < writes.size(); ++i)
+            holders[i] += object->clock.covers(writes[i].dot);
+    }
+    // An acknowledgement may be on its way.
+    const Instant recent =
+        world_.waiting[key] > 0 ? world_.timeline.now() - std::chrono::seconds(4) : Instant::max();
+    for (std::size_t i = 0; i < writes.size(); ++i)
+        if (holders[i] < wanted && (writes[i].acknowledged || writes[i].minted_at > recent))
+            return false;
+    return true;
+}
+
+bool FaultAtlas::may_lose(unsigned node) {
+    // Somebody has to be left who can say what there is.
+    std::size_t lost = 1;
+    for (unsigned other = 0; other < cluster_.size(); ++other)
+        lost += other != node && (dead_.contains(other) || !cluster_.is_whole(other));
+    if (lost >= world_.setup.copies) return false;
+    return std::ranges::all_of(world_.ledger.keys(),
+                               [&](const Bytes& key) { return may_lose(node, key); });
+}
+
+}  // namespace dynamo::sim

@@ -1,0 +1,34 @@
+// The fault atlas: which copies may still be destroyed.
+//
+// The invariants promise nothing when more copies of a write are lost than it has to spare. So
+// before a fault takes what a node holds, the atlas looks at every acknowledged write: enough other
+// nodes that will come back must hold it, on their disks, now. What was lost and has been rebuilt
+// may be lost again.
+//
+// Threads: one
+#pragma once
+
+#include <set>
+
+#include "tests/sim/cluster.h"
+
+namespace dynamo::sim {
+
+class FaultAtlas {
+  public:
+    FaultAtlas(World& world, Cluster& cluster) : world_(world), cluster_(cluster) {}
+
+    /// Whether everything that the node holds may be lost.
+    [[nodiscard]] bool may_lose(unsigned node);
+    /// The same for what it holds of one key.
+    [[nodiscard]] bool may_lose(unsigned node, const Bytes& key);
+    /// The node never comes back.
+    void bury(unsigned node) { dead_.insert(node); }
+
+  private:
+    World& world_;
+    Cluster& cluster_;
+    std::set<unsigned> dead_;
+};
+
+}  // namespace dynamo::sim
