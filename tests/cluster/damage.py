@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import signal
 import subprocess
+import time
 
 from cluster import PATIENCE, Stuck, eventually
 from session import Session
@@ -131,6 +132,8 @@ def damage(session, node):
     way = session.chance.choice(ways)
     done = way(path, session.chance, used_octets(path))
     session.last = f"{path.name} of {node.name} {done}"
+    with open(os.path.join(session.directory, "damages"), "a", encoding="utf-8") as file:
+        file.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {session.last}\n")
     session.run.notes[f"damaged: {what}, {way.__name__.replace('_', ' ')}"] += 1
 
 
@@ -187,7 +190,8 @@ def tend(session):
             if session.ends == ENDS:
                 session.found.append(f"damage: after {session.last}, {node.name} starts and ends "
                                      f"again and again: {node.said()[-800:]}")
-                shutil.rmtree(node.shard())
+                # Kept to be looked at; the node goes on without.
+                os.rename(node.shard(), os.path.join(session.directory, "ends-again-and-again"))
             if node.process.returncode != 8:
                 session.found.append(f"damage: after {session.last}, {node.name} ended with "
                                      f"{node.process.returncode}: {node.said()[-800:]}")
