@@ -78,6 +78,7 @@ Result<std::unique_ptr<BdbEnvironment>> BdbEnvironment::open(const StorageOption
     }
     if (!opened) return std::unexpected(opened.error());
     ballast.lay();
+    environment->page_guard_->set_serving();
     return environment;
 }
 

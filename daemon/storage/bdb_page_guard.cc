@@ -14,9 +14,11 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "daemon/storage/bdb_process.h"
 #include "libdynamo/base/hash.h"
 
 namespace dynamo {
@@ -25,6 +27,8 @@ namespace {
 constexpr std::array<char, 8> guard_name = {'d', 'y', 'n', 'p', 'a', 'g', 'e', '2'};
 constexpr std::size_t most_page_bytes = 65536;
 constexpr std::size_t most_name_bytes = 64;
+
+bool is_log(std::string_view file) { return file.starts_with("log."); }
 
 // Which guard a descriptor of the library belongs to. The library has one set of hooks for the
 // process and tells them nothing but descriptors and paths.
@@ -65,7 +69,7 @@ class Registry {
 
   private:
     BdbPageGuard* guard_of(const std::filesystem::path& path) const {
-        if (path.extension() != ".db") return nullptr;
+        if (path.extension() != ".db" && !is_log(path.filename().string())) return nullptr;
         const auto guard = guards_.find(path.parent_path().string());
         return guard == guards_.end() ? nullptr : guard->second;
     }
@@ -105,6 +109,8 @@ int guarded_unlink(const char* path) {
 ssize_t guarded_write(int descriptor, const void* bytes, size_t size, off_t offset) {
     const auto [guard, file] = registry().find(descriptor);
     if (guard == nullptr) return ::pwrite(descriptor, bytes, size, offset);
+    if (is_log(file))
+        return guard->write_log(descriptor, {static_cast<const char*>(bytes), size}, offset);
     return guard->write(descriptor, file, {static_cast<const char*>(bytes), size}, offset);
 }
 
@@ -262,6 +268,12 @@ ssize_t BdbPageGuard::write(int descriptor, const std::string& file, BytesView p
     give_back(*held);
     errno = number;
     return written ? static_cast<ssize_t>(page.size()) : -1;
+}
+
+ssize_t BdbPageGuard::write_log(int descriptor, BytesView bytes, off_t offset) {
+    if (write_all(descriptor, bytes, offset)) return static_cast<ssize_t>(bytes.size());
+    if (serving_) end_process(descriptor, errno);
+    return -1;
 }
 
 void BdbPageGuard::forget(const std::string& file) {

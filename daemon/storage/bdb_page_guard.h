@@ -47,6 +47,13 @@ class BdbPageGuard {
                                 off_t offset);
     /// The errno of the last write when it failed; 0 when it did not.
     [[nodiscard]] int last_failure() const { return last_failure_; }
+    /// The same for the log, which needs no slot: its records have checksums and an order. Ends the
+    /// process when it fails after set_serving(): commits that the library calls good after that
+    /// may be in memory alone (measured: a hundred of them on a full disk, where a log file had
+    /// been begun in vain), and it writes pages that are ahead of the log.
+    [[nodiscard]] ssize_t write_log(int descriptor, BytesView bytes, off_t offset);
+    /// Recovery is done: from here on commits are promised.
+    void set_serving() { serving_ = true; }
     /// The file is gone; what was in flight to it is void.
     void forget(const std::string& file);
 
@@ -65,6 +72,7 @@ class BdbPageGuard {
     std::filesystem::path directory_;
     void* memory_;
     std::atomic<int> last_failure_ = 0;
+    std::atomic<bool> serving_ = false;
     std::mutex lock_;  // guards what follows
     std::array<bool, slot_count> busy_{};
 };

@@ -36,18 +36,20 @@ void use_guarded_sync() { (void)db_env_set_func_fsync(&guarded_sync); }
 
 int sync_or_end(int descriptor, int (*sync)(int)) {
     while (sync(descriptor) != 0) {
-        if (errno == EINTR) continue;
-        const int number = errno;
-        const std::string message =
-            "fatal: the disk did not take " + name_of_file(descriptor) + ": " +
-            std::generic_category().message(number) +
-            "; what it holds is uncertain, so the process ends here. Look after the disk, then "
-            "start again: recovery keeps every write that is whole\n";
-        // No stream and no destructor: other threads must not get to acknowledge anything.
-        (void)!::write(STDERR_FILENO, message.data(), message.size());
-        ::_exit(sync_failed_exit);
+        if (errno != EINTR) end_process(descriptor, errno);
     }
     return 0;
+}
+
+void end_process(int descriptor, int number) {
+    const std::string message = "fatal: the disk did not take " + name_of_file(descriptor) + ": " +
+                                std::generic_category().message(number) +
+                                "; what it holds is uncertain, so the process ends here. Look "
+                                "after the disk, then start again: recovery keeps every write "
+                                "that is whole\n";
+    // No stream and no destructor: other threads must not get to acknowledge anything.
+    (void)!::write(STDERR_FILENO, message.data(), message.size());
+    ::_exit(disk_failed_exit);
 }
 
 }  // namespace dynamo

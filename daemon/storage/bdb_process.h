@@ -16,6 +16,10 @@ void use_guarded_sync();
 /// process with a message that names the file.
 int sync_or_end(int descriptor, int (*sync)(int));
 
+/// Ends the process, because the disk did not take what was written to `descriptor`, for this
+/// errno.
+[[noreturn]] void end_process(int descriptor, int number);
+
 /// While one lives, the library's syncs on this thread do nothing: for an environment that is being
 /// made and does not count before all of it is synced at once.
 class WithoutSync {
@@ -27,6 +31,6 @@ class WithoutSync {
 };
 
 /// What the process exits with when the disk refuses: the tools' code for a storage failure.
-inline constexpr int sync_failed_exit = 8;
+inline constexpr int disk_failed_exit = 8;
 
 }  // namespace dynamo
