@@ -345,7 +345,7 @@ void Node::commit_failed(const Error& error) {
     Error told{error.code, "the write could not be stored: " + error.message,
                parts.desk.options.self.name, Applied::maybe};
     const Error unread{
-        error.code, "what had just been stored of the key was undone; try again: " + error.message,
+        Code::busy, "what had just been stored of the key was undone; try again: " + error.message,
         parts.desk.options.self.name};
     for (Outbox::ToClient& to : outbox.clients)
         if (to.after_write)

@@ -39,7 +39,6 @@ enum class Mutant : std::uint8_t {
     mended_from_one,              ///< one other owner's answer makes a damaged record whole
     wiped_answers_reads,          ///< a replica whose copy was lost answers reads at once
     rebuilt_from_one,             ///< one pass makes a lost copy whole
-    rebuilt_from_the_lost,        ///< a pass with an owner whose copy is lost too counts as whole
     rebuild_not_noted,            ///< what is being rebuilt is forgotten by a restart
     foreign_dot_flattened,        ///< a context's isolated dots become an interval from 1
     clock_truncated,              ///< a clock is cut at its newest entries (the paper's ten)

@@ -170,7 +170,18 @@ std::optional<Bytes> Disk::record_at(Random chosen) const {
 void Disk::damage(Random chosen) {
     const auto row = choose(chosen);
     if (!row) return;
-    Bytes& record = image_[row->first].find(row->second)->second;
+    flip(image_[row->first].find(row->second)->second, chosen);
+}
+
+void Disk::damage(const Bytes& key, Random chosen) {
+    constexpr std::size_t position_octets = 8;
+    for (auto& [table, content] : image_)
+        if (table.kind == Table::Kind::objects)
+            for (auto& [row, record] : content)
+                if (row.substr(position_octets) == key) flip(record, chosen);
+}
+
+void Disk::flip(Bytes& record, Random& chosen) {
     char& octet = record[chosen.below(record.size())];
     octet = static_cast<char>(octet ^ (1 << chosen.below(8)));
 }

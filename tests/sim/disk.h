@@ -74,6 +74,8 @@ class Disk final : public Storage {
     void shorten_log(std::size_t lost);
     /// Flips a bit in a record of the main tables; `chosen` says which. Nothing when there is none.
     void damage(Random chosen);
+    /// The same in the record of a key.
+    void damage(const Bytes& key, Random chosen);
     /// The row that the same choice would strike.
     [[nodiscard]] std::optional<Bytes> record_at(Random chosen) const;
     /// A row as it is now, no fault in the way.
@@ -99,6 +101,7 @@ class Disk final : public Storage {
   private:
     [[nodiscard]] Result<void> check_read();
     void change(Table table, BytesView key, std::optional<Bytes> after);
+    static void flip(Bytes& record, Random& chosen);
     [[nodiscard]] std::optional<std::pair<Table, Bytes>> choose(Random& chosen) const;
     static void undo(Image& image, const std::vector<Change>& changes);
 

@@ -33,6 +33,7 @@ enum class Mark : std::uint8_t {
     set_aside,
     log_shortened,
     sync_failed,
+    cornered,
     acknowledged_write_read_back,
     count_,
 };
@@ -61,6 +62,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Mark::cou
     "damaged files were set aside",
     "log lost its end",
     "a sync failed",
+    "the only holders of a write were cornered",
     "a read had to show an acknowledged write",
 };
 

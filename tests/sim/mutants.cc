@@ -39,8 +39,6 @@ constexpr std::array bugs = {
                "a lost copy answers no read before it is rebuilt"},
     PlantedBug{Mutant::rebuilt_from_one, "rebuilt_from_one",
                "a lost copy is rebuilt from N - W + 1 others"},
-    PlantedBug{Mutant::rebuilt_from_the_lost, "rebuilt_from_the_lost",
-               "who has lost its own copy rebuilds nobody"},
     PlantedBug{Mutant::rebuild_not_noted, "rebuild_not_noted", "a rebuild goes on after a restart"},
     PlantedBug{Mutant::foreign_dot_flattened, "foreign_dot_flattened",
                "isolated dots stay isolated"},

@@ -1,6 +1,8 @@
 #include "tests/sim/nemesis.h"
 
+#include <algorithm>
 #include <array>
+#include <span>
 
 namespace dynamo::sim {
 namespace {
@@ -14,7 +16,7 @@ bool is_network(Fault fault) {
 
 bool is_of_copies(Fault fault) {
     return fault == Fault::lose_shard || fault == Fault::roll_back || fault == Fault::damage ||
-           fault == Fault::bad_page || fault == Fault::short_log;
+           fault == Fault::bad_page || fault == Fault::short_log || fault == Fault::corner;
 }
 
 bool is_of_disk(Fault fault) {
@@ -233,9 +235,62 @@ void Nemesis::damage_records(const Strike& strike) {
     }
 }
 
+std::vector<unsigned> Nemesis::only_holders(const Bytes& key) {
+    const auto& writes = world_.ledger.writes(key);
+    std::vector<unsigned> holders;
+    const std::vector<unsigned> owners = cluster_.owners(key);
+    for (const unsigned owner : owners) {
+        const auto object = cluster_.stored_whole(owner, key);
+        const bool holds_all = object && std::ranges::all_of(writes, [&](const Write& write) {
+                                   return !write.acknowledged || object->clock.covers(write.dot);
+                               });
+        if (holds_all) holders.push_back(owner);
+    }
+    return holders.size() == owners.size() ? std::vector<unsigned>{} : holders;
+}
+
+/// The worst moment for counting as whole too early: those who know are away.
+void Nemesis::corner(const Strike& strike) {
+    for (const Bytes& key : world_.ledger.keys()) {
+        std::vector<unsigned> holders = only_holders(key);
+        if (holders.size() < 2 || holders.size() != world_.setup.w) continue;
+        std::rotate(holders.begin(),
+                    holders.begin() + static_cast<std::ptrdiff_t>(strike.detail % holders.size()),
+                    holders.end());
+        std::size_t struck = 0;
+        while (struck + 1 < holders.size() && take_copy(holders[struck], key, strike)) ++struck;
+        if (struck == 0) continue;
+        world_.marks.hit(Mark::cornered);
+        for (const unsigned away : std::span(holders).subspan(struck)) {
+            if (away == dead_) continue;
+            cluster_.process(away).kill();
+            down_for(away, strike.lasts);
+        }
+        return;
+    }
+}
+
+/// One record, or all that the node holds; false when it may not be lost.
+bool Nemesis::take_copy(unsigned node, const Bytes& key, const Strike& strike) {
+    Process& process = cluster_.process(node);
+    const bool whole = (strike.detail >> 8 & 1) == 0;
+    if (whole ? !atlas_.may_lose(node) : !atlas_.may_lose(node, key)) return false;
+    if (whole) {
+        process.kill();
+        process.disk().wipe();
+        wiped_.insert(node);
+        down_for(node, milliseconds(50));
+    } else {
+        process.disk().damage(key, world_.chance.at(Stream::disk, strike.number + 3'000'000));
+        world_.marks.hit(Mark::record_damaged);
+    }
+    return true;
+}
+
 void Nemesis::strike_copies(const Strike& strike) {
     Process& process = cluster_.process(strike.node);
     Disk& disk = process.disk();
+    if (strike.fault == Fault::corner) return corner(strike);
     if (strike.node == dead_) return;
     if (strike.fault == Fault::damage) return damage_records(strike);
     if (!atlas_.may_lose(strike.node)) return;

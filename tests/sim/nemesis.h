@@ -52,6 +52,10 @@ class Nemesis {
     /// Those that take what a disk holds.
     void strike_copies(const Strike& strike);
     void damage_records(const Strike& strike);
+    void corner(const Strike& strike);
+    bool take_copy(unsigned node, const Bytes& key, const Strike& strike);
+    /// The owners that hold all of the key's acknowledged writes, if some owner does not.
+    [[nodiscard]] std::vector<unsigned> only_holders(const Bytes& key);
     void lose_power(Process& process, std::uint64_t detail);
 
     World& world_;

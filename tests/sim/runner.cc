@@ -13,6 +13,8 @@
 namespace dynamo::sim {
 namespace {
 
+constexpr double seconds_between_progress = 5;
+
 thread_local std::uint64_t present_seed = 0;
 
 extern "C" void say_seed(int signal_number) {
@@ -48,8 +50,13 @@ Setup setup_of(std::uint64_t seed, Mutant mutant) {
     return setup;
 }
 
-Summary run_all(const Batch& batch) {
-    const auto began = std::chrono::steady_clock::now();
+Summary run_all(const Batch& batch, const Progress& progress) {
+    using Clock = std::chrono::steady_clock;
+    const auto began = Clock::now();
+    const auto seconds = [&] {
+        return std::chrono::duration<double>(Clock::now() - began).count();
+    };
+    double told = 0;
     Summary summary;
     std::mutex mutex;
     std::atomic<std::uint64_t> next = batch.seeds.first;
@@ -58,14 +65,19 @@ Summary run_all(const Batch& batch) {
         for (std::uint64_t seed = next++; seed <= batch.seeds.last && !enough; seed = next++) {
             present_seed = seed;
             const Setup setup = setup_of(seed, batch.mutant);
-            const Outcome outcome = run(setup, {});
+            const Plan plan = plan_of(setup);
+            const Outcome outcome = run(setup, plan);
             const bool differs = batch.check_determinism && seed % 20 == 0 &&
-                                 run(setup, {}).trace_hash != outcome.trace_hash;
+                                 run(setup, plan).trace_hash != outcome.trace_hash;
             const std::lock_guard lock(mutex);
             add(summary, outcome, seed);
             if (differs) summary.differing.push_back(seed);
             if (summary.failures.size() + summary.differing.size() >= batch.stop_after)
                 enough = true;
+            if (progress && seconds() >= told + seconds_between_progress) {
+                summary.seconds = told = seconds();
+                progress(summary);
+            }
         }
     };
     std::vector<std::thread> threads;
@@ -73,8 +85,7 @@ Summary run_all(const Batch& batch) {
     work();
     for (std::thread& thread : threads) thread.join();
     std::ranges::sort(summary.failures, {}, &Failure::seed);
-    summary.seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    summary.seconds = seconds();
     return summary;
 }
 

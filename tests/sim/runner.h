@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -29,6 +30,10 @@ struct Failure {
     Violation violation;
 };
 
+struct Summary;
+/// Told of how far it is now and then.
+using Progress = std::function<void(const Summary&)>;
+
 struct Summary {
     std::uint64_t runs = 0;
     std::vector<Failure> failures;         ///< by seed
@@ -43,7 +48,7 @@ struct Summary {
 };
 
 [[nodiscard]] Setup setup_of(std::uint64_t seed, Mutant mutant);
-[[nodiscard]] Summary run_all(const Batch& batch);
+[[nodiscard]] Summary run_all(const Batch& batch, const Progress& progress = {});
 
 /// Makes a failed check of the core name the seed in which it happened.
 void name_seed_on_abort();

@@ -89,7 +89,6 @@ std::string Story::cluster(const Words& words) {
         else if (word != "durability=sync")
             return "the cluster has no setting " + word;
     }
-    setup_.least_w = setup_.w;
     world_ = std::make_unique<World>(setup_, mode_);
     cluster_ = std::make_unique<Cluster>(*world_);
     cluster_->form();
@@ -196,6 +195,8 @@ std::string Story::fault(const Words& words) {
     if (words[0] == "unreadable") struck.disk().fail_reads(1, Random(1));
     if (words[0] == "readable") struck.disk().fail_reads(0, Random(1));
     if (words[0] == "flush") struck.disk().flush();
+    if (words[0] == "damage") struck.disk().damage(key_, Random(1));
+    if (words[0] == "break") struck.disk().break_engine();
     if (words[0] == "wipe") {
         struck.kill();
         struck.disk().wipe();
@@ -309,7 +310,7 @@ std::string Story::line(const Words& words) {
     if (words[0] == "expect") return expect(words);
     if (words[0] == "finish") return finish();
     for (const char* known : {"kill", "power", "start", "pause", "resume", "flush", "wipe", "crash",
-                              "fill", "room", "unreadable", "readable"})
+                              "fill", "room", "unreadable", "readable", "damage", "break"})
         if (words[0] == known) return fault(words);
     return "not understood: " + words[0];
 }

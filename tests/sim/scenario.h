@@ -11,6 +11,8 @@
 //     kill o1 | power o1 | start o1 | wipe o1 | pause o1 | resume o1
 //     fill o1 | room o1                       its commits find no room, and it has not noticed
 //     unreadable o1 | readable o1             every read of its disk fails
+//     damage o1                               a bit of its record of the key flips
+//     break o1                                its engine meets a damaged page and gives up
 //     flush o1                                what it has committed is on its disk
 //     crash o1 at before-send                 at its next turn with something to store or to say
 //                                             (before-commit, before-send, mid-send, after-send)

@@ -6,11 +6,11 @@ namespace dynamo::sim {
 namespace {
 
 constexpr std::array<std::string_view, fault_count> fault_names = {
-    "kill",        "power",       "boundary",      "pause",       "clock",
-    "partition",   "one-way",     "bridge",        "flap",        "isolate",
-    "clog",        "bad-reads",   "disk-full",     "lose-shard",  "roll-back",
-    "restart-all", "owners-down", "dead-for-good", "stranger",    "ring",
-    "damage",      "bad-page",    "short-log",     "failed-sync", "slow-disk"};
+    "kill",      "power",      "boundary",  "pause",       "clock",       "partition",
+    "one-way",   "bridge",     "flap",      "isolate",     "clog",        "bad-reads",
+    "disk-full", "lose-shard", "roll-back", "restart-all", "owners-down", "dead-for-good",
+    "stranger",  "ring",       "damage",    "bad-page",    "short-log",   "failed-sync",
+    "slow-disk", "corner"};
 
 struct Quorums {
     unsigned r;
@@ -44,12 +44,14 @@ void draw_five_copies(Setup& setup, Random& random) {
 
 /// Copies are lost, nodes are away, and nothing else goes wrong; every write is on W nodes for a
 /// while and on no more: whoever counts as whole too early is caught.
-void narrow_down(Setup& setup) {
+void narrow_down(Setup& setup, Random& random) {
+    setup.copies = random.chance(0.4) ? 5 : 3;
     setup.network = {};
     setup.faults = {};
-    for (const Fault fault : {Fault::damage, Fault::lose_shard, Fault::bad_page, Fault::kill})
+    for (const Fault fault :
+         {Fault::damage, Fault::lose_shard, Fault::bad_page, Fault::kill, Fault::corner})
         setup.faults[static_cast<std::size_t>(fault)] = true;
-    setup.r = setup.w = setup.least_w = setup.copies / 2 + 1;
+    setup.r = setup.w = setup.copies / 2 + 1;
     setup.vary_quorums = setup.hurried = setup.one_compares = false;
     setup.sends_exactly_w = true;
     setup.exchange_every = std::chrono::seconds(15);
@@ -63,11 +65,6 @@ void narrow_down(Setup& setup) {
 
 std::string_view name_of(Fault fault) { return fault_names[static_cast<std::size_t>(fault)]; }
 
-bool Setup::calm() const {
-    return std::ranges::none_of(faults, [](bool on) { return on; }) && network.drop == 0 &&
-           network.slow == 0;
-}
-
 Setup draw_setup(std::uint64_t seed) {
     Random random = Chance(seed).at(Stream::setup);
     Setup setup;
@@ -79,7 +76,6 @@ Setup draw_setup(std::uint64_t seed) {
     setup.w = drawn.w;
     if (random.chance(0.1)) draw_five_copies(setup, random);
     setup.vary_quorums = random.chance(0.25);
-    setup.least_w = setup.vary_quorums ? 1 : setup.w;
     setup.zones = random.chance(0.25);
     setup.durability = random.chance(0.35) ? Durability::os : Durability::sync;
     setup.sessions = 2 + static_cast<unsigned>(random.below(4));
@@ -99,9 +95,9 @@ Setup draw_setup(std::uint64_t seed) {
     for (bool& on : setup.faults) on = random.chance(0.33);
     if (setup.nodes == setup.copies && random.chance(0.3)) {
         setup.one_compares = true;
-        for (const Fault fault :
-             {Fault::bad_reads, Fault::disk_full, Fault::lose_shard, Fault::dead_for_good,
-              Fault::stranger, Fault::bad_page, Fault::short_log})
+        for (const Fault fault : {Fault::bad_reads, Fault::disk_full, Fault::lose_shard,
+                                  Fault::corner, Fault::dead_for_good, Fault::stranger,
+                                  Fault::bad_page, Fault::short_log, Fault::power})
             setup.faults[static_cast<std::size_t>(fault)] = false;
     }
     setup.strikes = 3 + static_cast<unsigned>(random.below(18));
@@ -109,7 +105,7 @@ Setup draw_setup(std::uint64_t seed) {
     setup.sends_exactly_w = random.chance(0.15);
     setup.hurried = random.chance(0.15);
     if (random.chance(0.25)) setup.exchange_every = std::chrono::seconds(5);
-    if (random.chance(0.08)) narrow_down(setup);
+    if (random.chance(0.08)) narrow_down(setup, random);
     // A few runs are long, so that what is replayed is minutes old.
     if (random.chance(0.05)) {
         setup.chaos = std::chrono::seconds(120 + static_cast<int>(random.below(120)));

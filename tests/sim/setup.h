@@ -43,6 +43,7 @@ enum class Fault : std::uint8_t {
     short_log,      ///< the log loses its end while the process is down
     failed_sync,    ///< an fsync fails
     slow_disk,      ///< commits take up to two seconds
+    corner,         ///< of a write's only holders one loses it and the others are away
     count_,
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::count_);
@@ -66,7 +67,6 @@ struct Setup {
     unsigned partitions = 8;
     unsigned r = 2;
     unsigned w = 2;
-    unsigned least_w = 2;  ///< that any request asks for
     bool vary_quorums = false;
     bool zones = false;
     bool last_write_wins = false;
@@ -86,7 +86,6 @@ struct Setup {
     std::array<bool, fault_count> faults{};
     unsigned strikes = 0;
     [[nodiscard]] bool has(Fault fault) const { return faults[static_cast<std::size_t>(fault)]; }
-    [[nodiscard]] bool calm() const;
 };
 
 [[nodiscard]] Setup draw_setup(std::uint64_t seed);

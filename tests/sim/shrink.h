@@ -10,11 +10,7 @@
 
 namespace dynamo::sim {
 
-/// `runs`: how many runs it may cost.
-[[nodiscard]] LeftOut shrink(const Setup& setup, const Violation& violation, unsigned runs);
-
-/// "1-4,7": for command lines. Reads back what it writes; false when `text` is no such list.
-[[nodiscard]] std::string to_ranges(const std::set<std::uint64_t>& numbers);
-[[nodiscard]] bool from_ranges(std::string_view text, std::set<std::uint64_t>& numbers);
+/// A smaller plan; `runs`: how many runs it may cost.
+[[nodiscard]] Plan shrink(const Setup& setup, const Violation& violation, unsigned runs);
 
 }  // namespace dynamo::sim

@@ -13,8 +13,8 @@ using std::chrono::seconds;
 
 class Run {
   public:
-    Run(const Setup& setup, const LeftOut& left_out, Trace::Mode mode)
-        : left_out_(left_out), world_(setup, mode), cluster_(world_) {}
+    Run(const Setup& setup, const Plan& plan, Trace::Mode mode)
+        : plan_(plan), world_(setup, mode), cluster_(world_) {}
 
     Outcome play() {
         cluster_.form();
@@ -28,10 +28,8 @@ class Run {
   private:
     void chaos(Workload& workload, Nemesis& nemesis) {
         cluster_.network().disturb(true);
-        for (const Operation& operation : plan_operations(world_.setup))
-            if (!left_out_.operations.contains(operation.number)) workload.schedule(operation);
-        for (const Strike& strike : plan_strikes(world_.setup))
-            if (!left_out_.strikes.contains(strike.number)) nemesis.schedule(strike);
+        for (const Operation& operation : plan_.operations) workload.schedule(operation);
+        for (const Strike& strike : plan_.strikes) nemesis.schedule(strike);
         world_.run_for(world_.setup.chaos);
     }
 
@@ -86,7 +84,7 @@ class Run {
         return outcome;
     }
 
-    LeftOut left_out_;
+    const Plan& plan_;
     World world_;
     Cluster cluster_;
     Duration convergence_{0};
@@ -94,8 +92,10 @@ class Run {
 
 }  // namespace
 
-Outcome run(const Setup& setup, const LeftOut& left_out, Trace::Mode mode) {
-    return Run(setup, left_out, mode).play();
+Plan plan_of(const Setup& setup) { return {plan_operations(setup), plan_strikes(setup)}; }
+
+Outcome run(const Setup& setup, const Plan& plan, Trace::Mode mode) {
+    return Run(setup, plan, mode).play();
 }
 
 }  // namespace dynamo::sim

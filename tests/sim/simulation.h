@@ -10,22 +10,26 @@
 
 #include <deque>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "tests/sim/marks.h"
+#include "tests/sim/nemesis.h"
 #include "tests/sim/setup.h"
 #include "tests/sim/trace.h"
 #include "tests/sim/verdict.h"
+#include "tests/sim/workload.h"
 
 namespace dynamo::sim {
 
-/// What is left out of a run, to make a failing one small.
-struct LeftOut {
-    std::set<std::uint64_t> operations;
-    std::set<std::uint64_t> strikes;
+/// What clients will do, and what will strike. It says all that a run depends on besides its setup,
+/// so that less of it is a run as well.
+struct Plan {
+    std::vector<Operation> operations;
+    std::vector<Strike> strikes;
 };
+/// The plan of a seed.
+[[nodiscard]] Plan plan_of(const Setup& setup);
 
 struct Outcome {
     std::optional<Violation> violation;
@@ -39,7 +43,7 @@ struct Outcome {
     std::deque<std::string> lines;
 };
 
-[[nodiscard]] Outcome run(const Setup& setup, const LeftOut& left_out,
+[[nodiscard]] Outcome run(const Setup& setup, const Plan& plan,
                           Trace::Mode mode = Trace::Mode::hash);
 
 }  // namespace dynamo::sim

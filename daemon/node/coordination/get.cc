@@ -73,7 +73,8 @@ void Get::on_timer() {
 void Get::on_undone(const Error& error) {
     if (round_->own_answer_stands()) return;
     if (!replied_)
-        give_up({error.code, "what this node had just stored of the key was undone; try again"});
+        give_up({Code::busy, "what this node had just stored of the key was undone (" +
+                                 error.message + "); try again"});
     finished_ = true;
 }
 

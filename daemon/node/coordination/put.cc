@@ -266,9 +266,8 @@ void Put::on_timer() {
 void Put::on_undone(const Error& error) {
     if (phase_ == Phase::observing) {
         if (!round_->own_answer_stands())
-            give_up({error.code,
-                     "what this node had just stored of the key was undone; nothing was written; "
-                     "try again"});
+            give_up({Code::busy, "what this node had just stored of the key was undone (" +
+                                     error.message + "); nothing was written; try again"});
         return;
     }
     const auto held = service_.objects.read(

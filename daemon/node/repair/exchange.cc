@@ -165,7 +165,7 @@ void Exchange::rebuilt_from(const Pass& pass) {
     Rebuild& rebuild = at->second;
     rebuild.compared.erase(pass.partner);
     if (!rebuild.passed.insert(pass.partner).second) return;
-    if (pass.complete || desk_.breaks(Mutant::rebuilt_from_the_lost)) ++rebuild.complete;
+    if (pass.complete) ++rebuild.complete;
     if (!is_rebuilt(pass.partition, rebuild)) return;
     rebuilds_.erase(at);
     objects_.rebuilding().erase(pass.partition);
