@@ -101,7 +101,7 @@ class Exchange {
     std::map<std::uint16_t, Rebuild> rebuilds_;
     bool notes_unread_ = false;  ///< storage could not be read when the ring came
     bool notes_due_ = false;     ///< what is noted in storage is not what is held here
-    bool has_pairs_ = false;  ///< some partition has another owner
+    bool has_pairs_ = false;     ///< some partition has another owner
     std::optional<Pass> pass_;
     Instant next_turn_;
     std::size_t turn_ = 0;          ///< place in the round: of the partition among those owned,
