@@ -49,6 +49,8 @@ Result<Address> parse_address(std::string_view text, std::uint16_t default_port)
         if (close == std::string_view::npos) return bad(text, "'[' without ']'");
         host = text.substr(1, close - 1);
         is_v6 = true;
+        if (host.find(':') == std::string_view::npos)
+            return bad(text, "only a v6 address stands in brackets");
         const auto rest = text.substr(close + 1);
         if (!rest.empty() && rest.front() != ':')
             return bad(text, "only ':' and a port may follow ']'");

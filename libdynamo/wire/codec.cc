@@ -123,8 +123,9 @@ class TapeBuilder : public msgpack::null_visitor {
     TapeBuilder(std::vector<Token>& tape, std::size_t size) : tape_(tape), left_(size) {}
 
     [[nodiscard]] std::string_view reason() const { return reason_; }
-    /// Octets that the same elements take in their shortest form.
-    [[nodiscard]] std::size_t shortest() const { return shortest_; }
+    /// Octets that the same elements take in their shortest form; 0 when one of them has a form that
+    /// is as short and not the one.
+    [[nodiscard]] std::size_t shortest() const { return is_odd_ ? 0 : shortest_; }
     [[nodiscard]] bool start() { return claim(1); }
 
     bool visit_nil() { return add({Token::Kind::nil, 0, 0}, 1); }
@@ -139,7 +140,10 @@ class TapeBuilder : public msgpack::null_visitor {
     }
     bool visit_negative_integer(std::int64_t value) {
         // The signed forms may hold any number; the tape knows one form of each.
-        if (value >= 0) return visit_positive_integer(static_cast<std::uint64_t>(value));
+        if (value >= 0) {
+            is_odd_ = true;
+            return visit_positive_integer(static_cast<std::uint64_t>(value));
+        }
         const std::size_t octets = value >= -32         ? 1
                                    : value >= INT8_MIN  ? 2
                                    : value >= INT16_MIN ? 3
@@ -215,6 +219,7 @@ class TapeBuilder : public msgpack::null_visitor {
     std::vector<Token>& tape_;
     std::size_t left_;
     std::size_t shortest_ = 0;
+    bool is_odd_ = false;
     std::size_t depth_ = 0;
     std::array<std::size_t, max_depth> open_{};  ///< where on the tape the open containers begin
     std::string_view reason_;

@@ -47,10 +47,10 @@ TEST_P(bad_address, is_refused_by_name) {
 }
 
 INSTANTIATE_TEST_SUITE_P(forms, bad_address,
-                         testing::Values("", ":7100", "db1:", "db1:65536", "db1:-1", "db1:+1",
-                                         "db1:7100x", "db1: 7100", "db 1", "[::1", "[::1]7100",
-                                         "[]:7100", "[::1]:", "tcp://db1", "db1/x", "a\nb",
-                                         "db1:99999999999999999999"));
+                         testing::Values("[%]", "[host]:7100", "", ":7100", "db1:", "db1:65536",
+                                         "db1:-1", "db1:+1", "db1:7100x", "db1: 7100", "db 1",
+                                         "[::1", "[::1]7100", "[]:7100", "[::1]:", "tcp://db1",
+                                         "db1/x", "a\nb", "db1:99999999999999999999"));
 
 TEST(address, has_a_host_as_long_as_a_name_may_be) {
     EXPECT_TRUE(parse_address(std::string(253, 'a'), 7100).has_value());

@@ -38,6 +38,15 @@ TEST(codec, writes_the_shortest_form_of_each_number) {
     }
 }
 
+TEST(codec, knows_a_signed_form_of_a_positive_number_though_it_is_as_short) {
+    for (const Bytes& bytes : {"\xd1\x01\x2c"s, "\xd1\x7f\xff"s, "\xd2\x00\x01\x00\x00"s}) {
+        Reader reader(bytes);
+        EXPECT_FALSE(reader.shortest()) << to_hex(bytes);
+    }
+    Reader reader("\xd1\x01\x2c"s);
+    EXPECT_EQ(reader.number(), 300u);
+}
+
 TEST(codec, knows_a_number_that_is_not_in_its_shortest_form) {
     for (const Bytes& bytes :
          {"\xcc\x05"s, "\xcd\x00\x05"s, "\xce\x00\x00\x00\x05"s, "\xd0\x05"s, "\xd1\x00\x05"s}) {
