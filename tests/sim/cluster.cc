@@ -35,6 +35,9 @@ Cluster::Cluster(World& world)
     : world_(world),
       network_(world.timeline, world.chance, world.setup.network,
                [this](const Packet& packet) { deliver(packet); }) {
+    if (world_.trace.wordy())
+        network_.tell_of_losses(
+            [this](const Packet& packet, const char* what) { say_of(packet, what); });
     for (unsigned i = 0; i < world.setup.nodes; ++i)
         processes_.push_back(std::make_unique<Process>(world_, *this, i, options_of(i)));
 }
@@ -157,6 +160,18 @@ std::optional<wire::ClientReply> Cluster::ask_and_wait(unsigned node, wire::Clie
     world_.run_for(patience, [&] { return operator_answer_.has_value(); });
     operator_ops_.clear();
     return std::exchange(operator_answer_, std::nullopt);
+}
+
+void Cluster::say_of(const Packet& packet, const char* what) {
+    const auto end = [](unsigned number) {
+        return number < first_client ? "n" + std::to_string(number + 1)
+                                     : "client " + std::to_string(number);
+    };
+    std::string content;
+    if (const auto frame = wire::decode_peer(packet.frames.header, packet.frames.body))
+        for (const wire::PeerMessage& message : frame->messages)
+            content += "  " + dynamo::sim::describe(message);
+    world_.say(end(packet.from) + " -> " + end(packet.to) + " " + what + content);
 }
 
 void Cluster::deliver(const Packet& packet) {

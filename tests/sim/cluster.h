@@ -77,6 +77,8 @@ class Cluster final : public Surroundings {
 
   private:
     void deliver(const Packet& packet);
+    /// A line of the trace: what becomes of a packet.
+    void say_of(const Packet& packet, const char* what);
     /// A change of a record.
     struct Row {
         Bytes key;

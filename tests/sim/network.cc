@@ -30,9 +30,11 @@ void Network::send(Packet packet, bool repeatable) {
     if (link.cuts > 0) {
         if (held) {
             ++counts_.held;
+            tell(packet, "waits for the end of a cut");
             link.held.push_back(std::move(packet));
         } else {
             ++counts_.dropped;
+            tell(packet, "is lost in a cut");
         }
         return;
     }
@@ -46,10 +48,12 @@ void Network::send(Packet packet, bool repeatable) {
     }
     if (disturbed_ && drop) {
         ++counts_.dropped;
+        tell(packet, "is lost");
         return;
     }
     if (disturbed_ && repeatable && duplicate) {
         ++counts_.duplicated;
+        tell(packet, "arrives twice");
         arrange(link, packet, random);
     }
     arrange(link, std::move(packet), random);
@@ -68,6 +72,7 @@ void Network::replay(std::uint64_t number) {
     const Packet& packet = node.mapped();
     if (is_cut(packet.from, packet.to)) return;
     ++counts_.replayed;
+    tell(packet, "arrives once more, late");
     deliver_(packet);
 }
 

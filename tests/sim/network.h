@@ -49,7 +49,11 @@ class Network {
   public:
     using Deliver = std::function<void(const Packet&)>;
 
+    /// Told what becomes of a packet that does not simply arrive: "lost", "lost in a cut", ...
+    using Tell = std::function<void(const Packet&, const char* what)>;
+
     Network(Timeline& timeline, Chance chance, NetworkOptions options, Deliver deliver);
+    void tell_of_losses(Tell tell) { tell_ = std::move(tell); }
 
     /// `repeatable`: a transport that reconnects may deliver it more than once.
     void send(Packet packet, bool repeatable);
@@ -87,11 +91,15 @@ class Network {
     void arrange(Link& link, Packet packet, Random& random);
     [[nodiscard]] Duration delay(Random& random) const;
     void replay(std::uint64_t number);
+    void tell(const Packet& packet, const char* what) const {
+        if (tell_) tell_(packet, what);
+    }
 
     Timeline& timeline_;
     Chance chance_;
     NetworkOptions options_;
     Deliver deliver_;
+    Tell tell_;
     bool disturbed_ = false;
     std::map<std::pair<unsigned, unsigned>, Link> links_;
     std::map<std::uint64_t, Packet> late_;  ///< to be replayed, by a number of their own
