@@ -152,6 +152,7 @@ void Node::Parts::answer(const Origin& origin, const wire::StatsRequest&) {
     add("hints.held", objects.hints_held());
     add("requests.in_progress", coordinator.in_progress());
     add("exchange.passes", exchange.passes());
+    add("trees.complete", objects.trees().complete());
     add("repairs.in_progress", mend.in_progress());
     add("partitions.owned", desk.routes.owned_by(desk.self()).size());
     add("partitions.rebuilding", objects.rebuilding().size());
@@ -259,7 +260,9 @@ void Node::Parts::dispatch(const wire::PeerEnvelope& envelope, wire::PeerMessage
             } else if constexpr (std::is_same_v<Message, wire::Ping>) {
                 desk.send(from, wire::Pong{body.id});
             } else if constexpr (std::is_same_v<Message, wire::ExchangeOffer> ||
-                                 std::is_same_v<Message, wire::ExchangeReply>) {
+                                 std::is_same_v<Message, wire::ExchangeReply> ||
+                                 std::is_same_v<Message, wire::TreeOffer> ||
+                                 std::is_same_v<Message, wire::TreeReply>) {
                 exchange.on(from, body);
             } else {
                 // A Pong says all by arriving: its sender was heard.
@@ -311,13 +314,15 @@ void Node::tick(Now now) {
     parts.handback.tick();
     parts.exchange.tick();
     parts.mend.tick();
+    parts.objects.trees().tick();
     parts.follow_ring();
 }
 
 Instant Node::wake_at() const {
     const Parts& parts = *parts_;
     return std::min({parts.coordinator.wake_at(), parts.liveness.wake_at(), parts.members.wake_at(),
-                     parts.handback.wake_at(), parts.exchange.wake_at(), parts.mend.wake_at()});
+                     parts.handback.wake_at(), parts.exchange.wake_at(), parts.mend.wake_at(),
+                     parts.objects.trees().wake_at()});
 }
 
 Outbox& Node::outbox() { return parts_->desk.outbox; }
@@ -372,15 +377,21 @@ void Node::commit_failed(const Error& error) {
                 *forward = {
                     forward->id, reply.code, {}, wire::encode_body(wire::ClientReply(reply))};
         } else {
-            return std::holds_alternative<wire::ExchangeReply>(to.message);
+            return std::holds_alternative<wire::ExchangeReply>(to.message) ||
+                   std::holds_alternative<wire::TreeReply>(to.message);
         }
         return false;
     });
     parts.coordinator.on_undone(told);
     // Dots minted in this step are gone from the records: nothing of this run may count on.
     if (!parts.desk.breaks(Mutant::undone_actor_goes_on)) parts.desk.run = parts.desk.random.bits();
+    if (!parts.desk.breaks(Mutant::tree_keeps_undone)) parts.objects.trees().forget_all();
     parts.report(parts.objects.count_hints());
     parts.exchange.rolled_back();
+}
+
+Result<bool> Node::tree_is_right(std::uint16_t partition) const {
+    return parts_->objects.trees().is_right(partition);
 }
 
 const RingState* Node::ring() const { return parts_->members.ring(); }

@@ -61,6 +61,9 @@ class Node {
     [[nodiscard]] const std::string& name() const;
     /// The present ring; none while waiting.
     [[nodiscard]] const RingState* ring() const;
+    /// Whether the partition's Merkle tree, if it is complete, is the one that the stored records
+    /// make. Reads all of them.
+    [[nodiscard]] Result<bool> tree_is_right(std::uint16_t partition) const;
     /// Requests in progress: a clean stop waits for none of them, tests may.
     [[nodiscard]] std::size_t in_progress() const;
 

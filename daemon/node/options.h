@@ -56,6 +56,9 @@ enum class Mutant : std::uint8_t {
     failed_sync_forgotten,        ///< (simulator's disk) goes on after an fsync that failed
     short_log_accepted,           ///< (simulator's start) a shortened log is taken for all there is
     empty_stand_ins_answer,       ///< stand-ins that hold nothing make a read by themselves
+    tree_misses_changes,          ///< a Merkle tree is not told of changes
+    tree_keeps_undone,            ///< a Merkle tree keeps what a failed commit has undone
+    tree_always_equal,            ///< whoever is asked finds its tree to be equal
 };
 
 struct NodeOptions {
@@ -72,6 +75,7 @@ struct NodeOptions {
     Duration handback_interval = std::chrono::milliseconds(500);   ///< between looks at held hints
     Duration exchange_interval = std::chrono::milliseconds(1000);  ///< between anti-entropy turns
     std::size_t exchange_rows = 256;   ///< that one offer of an exchange spans at most
+    std::size_t scrub_every = 8;       ///< of so many turns with an owner, one reads all records
     std::size_t hints_in_flight = 64;  ///< being handed back
     std::size_t max_requests = 65536;  ///< in progress; one more is answered `busy`
     std::size_t max_siblings = 64;     ///< of one object

@@ -159,9 +159,36 @@ struct ExchangeReply {
     }
 };
 
-using PeerMessage =
-    std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest, ForwardReply,
-                 Ping, Pong, GossipDigest, GossipState, ExchangeOffer, ExchangeReply>;
+/// Nodes of the sender's Merkle tree of a partition (paper section 4.7), to be compared with the
+/// receiver's.
+struct TreeOffer {
+    std::uint64_t id = 0;
+    std::uint16_t partition = 0;
+    std::uint8_t depth = 0;            ///< of the sender's tree
+    std::uint8_t level = 0;            ///< of the nodes; 0 is the root
+    std::vector<std::uint32_t> nodes;  ///< their places in the level, ascending
+    Bytes sums;                        ///< 16 octets for each of them
+    static constexpr auto fields() {
+        return std::tuple{
+            field("id", &TreeOffer::id),       field("partition", &TreeOffer::partition),
+            field("depth", &TreeOffer::depth), field("level", &TreeOffer::level),
+            field("nodes", &TreeOffer::nodes), bin("sums", &TreeOffer::sums)};
+    }
+};
+struct TreeReply {
+    std::uint64_t id = 0;
+    PeerStatusCode status = PeerStatusCode::ok;  ///< not_ready: it has no tree to compare with now
+    std::uint8_t depth = 0;                      ///< of the sender's tree
+    std::vector<std::uint32_t> nodes;            ///< those of the offer that differ
+    static constexpr auto fields() {
+        return std::tuple{field("id", &TreeReply::id), field("status", &TreeReply::status),
+                          field("depth", &TreeReply::depth), field("nodes", &TreeReply::nodes)};
+    }
+};
+
+using PeerMessage = std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest,
+                                 ForwardReply, Ping, Pong, GossipDigest, GossipState, ExchangeOffer,
+                                 ExchangeReply, TreeOffer, TreeReply>;
 
 /// Says once per peer frame who speaks, to whom, and which ring the speaker knows. A frame for
 /// another cluster or another node is dropped: nothing of it is looked at.

@@ -114,6 +114,8 @@ Bytes exchange_session() {
     tell(session, from_second | answers,
          {wire::ExchangeReply{0, wire::PeerStatusCode::ok, {row()}, {}, {{"cart:7", object}}}});
     tell(session, from_third, {wire::ExchangeOffer{12, 3, {}, {}, {{row(), Bytes(16, 'd')}}}});
+    tell(session, from_second, {wire::TreeOffer{13, 3, 4, 1, {0, 1}, Bytes(32, 's')}});
+    tell(session, from_second | answers, {wire::TreeReply{0, wire::PeerStatusCode::ok, 4, {0, 1}}});
     ask(session, 5, wire::KeysRequest{3, {}, {}, 10});
     return session;
 }

@@ -158,6 +158,21 @@ void check_one_ring(Scene& scene) {
     }
 }
 
+void check_trees(Scene& scene) {
+    for (const unsigned node : scene.alive) {
+        const Node* core = scene.cluster.process(node).node();
+        for (unsigned partition = 0; core && partition < scene.world.setup.partitions;
+             ++partition) {
+            const auto right = core->tree_is_right(static_cast<std::uint16_t>(partition));
+            if (right && !*right)
+                scene.world.verdict.fail(rule::tree, {},
+                                         name(node) + "'s tree of partition " +
+                                             std::to_string(partition) +
+                                             " is not what its records make");
+        }
+    }
+}
+
 void check_final_gets(Scene& scene, const Bytes& key, const Object& final) {
     const VersionNames right = names_of(final, scene.world.setup.last_write_wins);
     // What is kept for a node that never comes back, its stand-ins show as well, or instead.
@@ -235,6 +250,7 @@ void settle(Scene& scene, const Workload& workload) {
 
 void judge(Scene& scene) {
     check_one_ring(scene);
+    check_trees(scene);
     for (const Bytes& key : scene.keys) {
         const std::vector<unsigned> owners = scene.owners(key);
         if (owners.empty()) continue;

@@ -41,6 +41,8 @@ void check_no_explosion(Scene& scene, const Bytes& key, const Object& final);
 void check_merge_laws(Verdict& verdict, const Bytes& key, const std::vector<Object>& states);
 /// 9: one digest per epoch on all nodes.
 void check_one_ring(Scene& scene);
+/// 10: the trees of all nodes are those that their records make.
+void check_trees(Scene& scene);
 /// A get through any living node shows the final state.
 void check_final_gets(Scene& scene, const Bytes& key, const Object& final);
 /// 11: a put through each living owner of the key succeeds within two request time-outs.

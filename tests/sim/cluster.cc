@@ -58,6 +58,7 @@ NodeOptions Cluster::options_of(unsigned index) const {
     options.founding.read_quorum = static_cast<std::uint16_t>(world_.setup.r);
     options.founding.write_quorum = static_cast<std::uint16_t>(world_.setup.w);
     options.exchange_interval = world_.setup.exchange_every;
+    options.scrub_every = world_.setup.scrub_every;
     if (world_.setup.one_compares && index > 0) options.exchange_interval = std::chrono::hours(24);
     if (world_.setup.hurried) {
         options.replica_timeout = milliseconds(120);

@@ -47,6 +47,14 @@ struct Words {
     std::string operator()(const wire::Pong&) const { return "pong"; }
     std::string operator()(const wire::GossipDigest&) const { return "gossip-digest"; }
     std::string operator()(const wire::GossipState&) const { return "gossip-state"; }
+    std::string operator()(const wire::TreeOffer& m) const {
+        return "tree-offer partition " + number(m.partition) + " level " + number(m.level) + ", " +
+               number(m.nodes.size()) + " nodes";
+    }
+    std::string operator()(const wire::TreeReply& m) const {
+        return "tree-reply status " + number(static_cast<std::uint64_t>(m.status)) + ", " +
+               number(m.nodes.size()) + " differ";
+    }
     std::string operator()(const wire::ExchangeOffer& m) const {
         return "exchange-offer partition " + number(m.partition) + " of " + number(m.items.size());
     }

@@ -35,6 +35,8 @@ enum class Mark : std::uint8_t {
     sync_failed,
     cornered,
     acknowledged_write_read_back,
+    trees_compared,
+    trees_told_apart,
     count_,
 };
 
@@ -64,6 +66,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Mark::cou
     "a sync failed",
     "the only holders of a write were cornered",
     "a read had to show an acknowledged write",
+    "two trees were equal",
+    "two trees were told apart",
 };
 
 class Marks {

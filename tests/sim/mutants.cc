@@ -67,6 +67,10 @@ constexpr std::array bugs = {
                "after a failed sync the process ends"},
     PlantedBug{Mutant::short_log_accepted, "short_log_accepted",
                "a log that ends early is noticed"},
+    PlantedBug{Mutant::tree_misses_changes, "tree_misses_changes",
+               "a tree is told of every change"},
+    PlantedBug{Mutant::tree_keeps_undone, "tree_keeps_undone", "a tree forgets what was undone"},
+    PlantedBug{Mutant::tree_always_equal, "tree_always_equal", "trees that differ are told apart"},
     PlantedBug{Mutant::empty_stand_ins_answer, "empty_stand_ins_answer",
                "stand-ins that know nothing are no answer"},
 };

@@ -225,6 +225,10 @@ void Process::take_peer(const Packet& packet) {
         const bool repairs = write && write->id == 0 && write->hint_for.empty();
         if (std::holds_alternative<wire::ForwardRequest>(message))
             world_.marks.hit(Mark::forwarded);
+        if (const auto* reply = std::get_if<wire::TreeReply>(&message))
+            if (reply->status == wire::PeerStatusCode::ok)
+                world_.marks.hit(reply->nodes.empty() ? Mark::trees_compared
+                                                      : Mark::trees_told_apart);
         const std::size_t changes_before = disk_.changes().size();
         node_->on_peer(frame->envelope, std::move(message), now());
         if (repairs && disk_.changes().size() > changes_before) world_.marks.hit(Mark::read_repair);

@@ -54,6 +54,7 @@ void narrow_down(Setup& setup, Random& random) {
     setup.r = setup.w = setup.copies / 2 + 1;
     setup.vary_quorums = setup.hurried = setup.one_compares = false;
     setup.sends_exactly_w = true;
+    setup.scrub_every = 2;
     setup.exchange_every = std::chrono::seconds(15);
     setup.keys = 1;
     setup.strikes = 12;
@@ -104,6 +105,9 @@ Setup draw_setup(std::uint64_t seed) {
     setup.last_write_wins = random.chance(0.08);
     setup.sends_exactly_w = random.chance(0.15);
     setup.hurried = random.chance(0.15);
+    // Where records are damaged somebody has to read them all now and then.
+    if (!setup.has(Fault::damage) && !setup.has(Fault::corner) && random.chance(0.5))
+        setup.scrub_every = 1'000'000;
     if (random.chance(0.25)) setup.exchange_every = std::chrono::seconds(5);
     if (random.chance(0.08)) narrow_down(setup, random);
     // A few runs are long, so that what is replayed is minutes old.
@@ -127,8 +131,9 @@ std::string describe(const Setup& setup) {
         (setup.one_compares ? " one-compares" : "") +
         (setup.sends_exactly_w ? " sends-exactly-w" : "") + (setup.hurried ? " hurried" : "") +
         (setup.exchange_every > std::chrono::seconds(1) ? " seldom-exchanges" : "") +
-        " sessions=" + std::to_string(setup.sessions) + " keys=" + std::to_string(setup.keys) +
-        " operations=" + std::to_string(setup.operations) + " seconds=" +
+        (setup.scrub_every > 2 ? " no-scrub" : "") + " sessions=" + std::to_string(setup.sessions) +
+        " keys=" + std::to_string(setup.keys) + " operations=" + std::to_string(setup.operations) +
+        " seconds=" +
         std::to_string(std::chrono::duration_cast<std::chrono::seconds>(setup.chaos).count());
     const NetworkOptions& network = setup.network;
     const auto percent = [&](const char* name, double probability) {

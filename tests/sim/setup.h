@@ -73,7 +73,8 @@ struct Setup {
     bool sends_exactly_w = false;  ///< of a put's first requests, those beyond W are lost
     bool hurried = false;          ///< short time-outs and tiny batches
     Duration exchange_every{std::chrono::seconds(1)};  ///< between anti-entropy turns
-    bool one_compares = false;  ///< only the first node begins exchanges: they must go both ways
+    std::size_t scrub_every = 2;  ///< turns with a partition, of which one reads all records
+    bool one_compares = false;    ///< only the first node begins exchanges: they must go both ways
     Durability durability = Durability::sync;
     unsigned sessions = 3;
     unsigned keys = 2;

@@ -41,6 +41,7 @@ inline constexpr const char* exact = "6 contexts are exact";
 inline constexpr const char* session = "7 an acknowledged write is seen by the next read";
 inline constexpr const char* hints = "8 hints drain and none is dropped";
 inline constexpr const char* ring = "9 one digest per epoch";
+inline constexpr const char* tree = "10 a Merkle tree equals the records that it is of";
 inline constexpr const char* available = "11 a put succeeds when W healthy nodes are reachable";
 inline constexpr const char* merge = "12 merge is commutative, associative and idempotent";
 inline constexpr const char* answered = "every request to a living node is answered";

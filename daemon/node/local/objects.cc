@@ -55,17 +55,23 @@ Bytes Slot::storage_key() const {
     return Bytes(hint_for.bytes()) + row;
 }
 
-Objects::Objects(Desk& desk) : desk_(desk) {}
+Objects::Objects(Desk& desk) : desk_(desk), trees_(desk) {}
 
 Result<Record> Objects::read(const Slot& slot) {
-    const auto stored = desk_.storage.get(slot.table(), slot.storage_key());
+    Bytes unused;
+    return read(slot, unused);
+}
+
+Result<Record> Objects::read(const Slot& slot, Bytes& bytes) {
+    auto stored = desk_.storage.get(slot.table(), slot.storage_key());
     if (!stored) {
         desk_.counters.add("storage.read_errors");
         if (desk_.breaks(Mutant::error_is_not_found)) return Record{};
         return engine_failed(stored.error());
     }
     if (!stored->has_value()) return Record{};
-    auto record = decode_record(slot.row, **stored);
+    bytes = std::move(**stored);
+    auto record = decode_record(slot.row, bytes);
     if (!record) {
         desk_.counters.add("storage.damaged_records");
         if (desk_.breaks(Mutant::damaged_is_absent)) return Record{};
@@ -77,21 +83,23 @@ Result<Record> Objects::read(const Slot& slot) {
 }
 
 Result<Objects::Changing> Objects::read_to_change(const Slot& slot) {
-    auto stored = read(slot);
+    Changing changing;
+    auto stored = read(slot, changing.before);
     if (stored) {
-        const bool is_new = stored->object.empty() && !stored->partial;
-        return Changing{std::move(*stored), is_new};
+        changing.record = std::move(*stored);
+        changing.is_new = changing.before.empty();
+        return changing;
     }
     if (stored.error().code != Code::corrupt) return std::unexpected(stored.error());
-    Record fresh;
     // There is nobody to fetch a hint from: it begins anew.
-    fresh.partial = slot.hint_for.is_none() && !desk_.breaks(Mutant::damaged_is_replaced);
-    return Changing{fresh, false};
+    changing.record.partial = slot.hint_for.is_none() && !desk_.breaks(Mutant::damaged_is_replaced);
+    return changing;
 }
 
 void Objects::note_damage(const Slot& slot) {
-    if (slot.hint_for.is_none() && damaged_.size() < max_damage_noted)
-        damaged_.emplace(slot.row, slot);
+    if (!slot.hint_for.is_none()) return;
+    trees_.forget(slot.partition);
+    if (damaged_.size() < max_damage_noted) damaged_.emplace(slot.row, slot);
 }
 
 std::vector<Slot> Objects::take_damaged() {
@@ -118,21 +126,28 @@ Result<Bytes> Objects::read_bytes(const Slot& slot) {
                   : std::unexpected(object.error());
 }
 
-Result<void> Objects::store(const Slot& slot, const Record& record, BytesView encoded,
-                            bool is_new) {
+Result<void> Objects::store(const Slot& slot, const Changing& changing, BytesView encoded) {
     if (desk_.breaks(Mutant::delete_erases) && slot.hint_for.is_none() &&
-        all_tombstones(record.object))
-        return desk_.storage.erase(slot.table(), slot.storage_key());
-    auto put = desk_.storage.put(slot.table(), slot.storage_key(),
-                                 encode_record(slot.row, record, encoded));
-    if (put && is_new && !slot.hint_for.is_none()) ++hints_[slot.hint_for];
+        all_tombstones(changing.record.object))
+        return erase(slot, changing);
+    const Bytes after = encode_record(slot.row, changing.record, encoded);
+    auto put = desk_.storage.put(slot.table(), slot.storage_key(), after);
+    if (!put) return put;
+    if (changing.is_new && !slot.hint_for.is_none()) ++hints_[slot.hint_for];
+    if (in_tree(slot)) trees_.changed(slot.partition, slot.row, changing.before, after);
     return put;
+}
+
+Result<void> Objects::erase(const Slot& slot, const Changing& changing) {
+    auto erased = desk_.storage.erase(slot.table(), slot.storage_key());
+    if (erased && in_tree(slot)) trees_.changed(slot.partition, slot.row, changing.before, {});
+    return erased;
 }
 
 Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView encoded) {
     auto changing = read_to_change(slot);
     if (!changing) return std::unexpected(changing.error());
-    auto& [record, is_new] = *changing;
+    Record& record = changing->record;
 
     // Somebody has seen more of our own writes than we hold: our data is older than it should be,
     // so nothing of this run may count on (section 4.4; the run rule is what makes that harmless).
@@ -150,7 +165,7 @@ Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView
     // Mostly what comes is newer than all that is here, and need not be encoded once more.
     const bool is_newer = record.object == object;
     const auto put =
-        store(slot, record, is_newer ? Bytes(encoded) : wire::encode(record.object), is_new);
+        store(slot, *changing, is_newer ? Bytes(encoded) : wire::encode(record.object));
     if (!put) return std::unexpected(put.error());
     return true;
 }
@@ -158,7 +173,7 @@ Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView
 Result<Objects::Written> Objects::write(const Slot& slot, const Clock& given, Sibling sibling) {
     auto changing = read_to_change(slot);
     if (!changing) return std::unexpected(changing.error());
-    auto& [record, is_new] = *changing;
+    Record& record = changing->record;
     const Clock& context = context_or_broken(desk_, given, record.object, sibling);
     const std::size_t entries_before = record.object.clock.size();
 
@@ -199,8 +214,7 @@ Result<Objects::Written> Objects::write(const Slot& slot, const Clock& given, Si
     if (record.object.clock.size() > 10 && entries_before <= 10)
         desk_.counters.add("versions.large_clocks");
     Bytes encoded = wire::encode(record.object);
-    if (const auto put = store(slot, record, encoded, is_new); !put)
-        return std::unexpected(put.error());
+    if (const auto put = store(slot, *changing, encoded); !put) return std::unexpected(put.error());
     return Written{std::move(record.object), std::move(encoded), dot};
 }
 
@@ -211,8 +225,8 @@ Result<void> Objects::mend(const Slot& slot, const Object& object) {
     merge(record.object, object);
     record.partial = false;
     damaged_.erase(slot.row);
-    if (record.object.empty()) return desk_.storage.erase(slot.table(), slot.storage_key());
-    return store(slot, record, wire::encode(record.object), false);
+    if (record.object.empty()) return erase(slot, *changing);
+    return store(slot, *changing, wire::encode(record.object));
 }
 
 Result<bool> Objects::erase_hint(const Slot& slot, const Digest& expected) {

@@ -20,6 +20,7 @@
 
 #include "daemon/node/desk.h"
 #include "daemon/node/local/record.h"
+#include "daemon/node/repair/trees.h"
 #include "libdynamo/base/hash.h"
 
 namespace dynamo {
@@ -104,6 +105,10 @@ class Objects {
     [[nodiscard]] Result<void> count_hints();
     [[nodiscard]] bool hints_counted() const { return hints_counted_; }
 
+    /// Of the main tables; every change of a record is told to them.
+    [[nodiscard]] Trees& trees() { return trees_; }
+    [[nodiscard]] const Trees& trees() const { return trees_; }
+
     /// A partition whose stored copy was lost and is not complete again: it takes writes and
     /// answers no read. Exchange decides which.
     [[nodiscard]] bool rebuilding(std::uint16_t partition) const {
@@ -115,17 +120,25 @@ class Objects {
     struct Changing {
         Record record;
         bool is_new = false;  ///< no row was there
+        Bytes before;         ///< the row as it was
     };
+    /// The same, and the row's bytes; empty when there is none.
+    [[nodiscard]] Result<Record> read(const Slot& slot, Bytes& bytes);
     /// The record to change: a damaged one gives way to a partial one.
     [[nodiscard]] Result<Changing> read_to_change(const Slot& slot);
-    [[nodiscard]] Result<void> store(const Slot& slot, const Record& record, BytesView encoded,
-                                     bool is_new);
+    [[nodiscard]] Result<void> store(const Slot& slot, const Changing& changing, BytesView encoded);
+    [[nodiscard]] Result<void> erase(const Slot& slot, const Changing& changing);
+    /// Whether a change of the slot is told to the trees.
+    [[nodiscard]] bool in_tree(const Slot& slot) const {
+        return slot.hint_for.is_none() && trees_.covers(slot.partition, slot.row);
+    }
 
     Desk& desk_;
     std::map<NodeId, std::uint64_t> hints_;  ///< held, by owner
     bool hints_counted_ = false;
     std::set<std::uint16_t> rebuilding_;
     std::map<Bytes, Slot> damaged_;  ///< by row
+    Trees trees_;
 };
 
 }  // namespace dynamo

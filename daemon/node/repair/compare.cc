@@ -13,6 +13,7 @@ constexpr std::size_t max_bytes_given = 1u << 20;
 constexpr std::size_t max_rows_read = 4096;
 constexpr std::size_t max_items = 4096;
 constexpr std::size_t position_octets = 8;
+constexpr std::size_t sum_octets = 16;
 
 /// Walks over the rows that this node holds and those of the offer side by side.
 class Comparison {
@@ -113,6 +114,33 @@ bool is_sound(const wire::ExchangeOffer& offer) {
         before = item.row;
     }
     return offer.last.empty() || (before < offer.last && offer.first < offer.last);
+}
+
+void append_sum(Bytes& out, const TreeSum& sum) {
+    for (const std::uint64_t part : {sum.high, sum.low})
+        for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(part >> shift & 255);
+}
+
+bool is_sound(const wire::TreeOffer& offer) {
+    if (offer.level > max_tree_depth || offer.nodes.size() > max_items ||
+        offer.sums.size() != offer.nodes.size() * sum_octets)
+        return false;
+    for (std::size_t i = 0; i < offer.nodes.size(); ++i)
+        if (offer.nodes[i] >> offer.level != 0 || (i > 0 && offer.nodes[i] <= offer.nodes[i - 1]))
+            return false;
+    return true;
+}
+
+std::vector<std::uint32_t> different_nodes(const Tree& tree, const wire::TreeOffer& offer) {
+    std::vector<std::uint32_t> different;
+    Bytes own;
+    for (std::size_t i = 0; i < offer.nodes.size(); ++i) {
+        own.clear();
+        append_sum(own, tree.node(offer.level, offer.nodes[i]));
+        if (BytesView(offer.sums).substr(i * sum_octets, sum_octets) != own)
+            different.push_back(offer.nodes[i]);
+    }
+    return different;
 }
 
 Result<void> compare(Desk& desk, Objects& objects, const wire::ExchangeOffer& offer,

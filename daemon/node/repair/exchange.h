@@ -1,6 +1,9 @@
-// Anti-entropy, first form: two owners of a partition compare (row, digest) stretch by stretch and
-// give each other what the other lacks (paper section 4.7; trees will spare the comparing).
+// Anti-entropy (paper section 4.7): two owners of a partition compare their Merkle trees from the
+// top down, then, under the leaves that differ, (row, digest) stretch by stretch, and give each
+// other what the other lacks.
 //
+//     A  TreeOffer  sums of nodes ──────────────────────────────────────────────►  B
+//     A  ◄───────────────────────────────── TreeReply: those that differ           B   deeper, or:
 //     A  ExchangeOffer [first, last) rows+digests ──────────────────────────────►  B
 //     A  ◄──── ExchangeReply: states that A lacks or B holds differently, rows that B wants   B
 //     A  WriteRequest for each of those ────────────────────────────────────────►  B   next stretch
@@ -8,7 +11,9 @@
 // Every state is merged, so both ends have the join; nothing is overwritten, nothing is deleted.
 // The states are in the answer itself: at the end of a pass A has everything that B held, for
 // certain; what B was given may be lost on the way, and is found again when it is compared next.
-// One pass over one partition with one other owner runs at a time; silence abandons it.
+// One pass over one partition with one other owner runs at a time; silence abandons it. Trees know
+// nothing of bits that rot: one turn in so many with a partner reads all records instead, and so
+// does one for which either end has no tree.
 //
 // A partition whose stored copy was lost (a wiped shard under a living identity) is *rebuilding*:
 // it takes writes, and answers no read, until passes with enough other owners are complete:
@@ -22,6 +27,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "daemon/node/desk.h"
@@ -46,6 +52,8 @@ class Exchange {
     void rolled_back();
     void on(const NodeId& from, const wire::ExchangeOffer& offer);
     void on(const NodeId& from, const wire::ExchangeReply& reply);
+    void on(const NodeId& from, const wire::TreeOffer& offer);
+    void on(const NodeId& from, const wire::TreeReply& reply);
     void tick();
     [[nodiscard]] Instant wake_at() const;
     /// Full passes completed, for `stats` and the simulator.
@@ -56,8 +64,14 @@ class Exchange {
     struct Pass {
         std::uint16_t partition = 0;
         NodeId partner;
-        Bytes first;           ///< everything before it has been compared, and merged here
         bool complete = true;  ///< the partner is not rebuilding itself
+        // Nodes of the tree that are compared; none when rows are.
+        unsigned level = 0;
+        std::vector<std::uint32_t> nodes;
+        // Rows that are compared.
+        Bytes first;                   ///< of this range, all before it is compared and merged here
+        Bytes end;                     ///< of this range; empty: the partition's
+        std::vector<RowRange> ranges;  ///< still to come, the next one last
         // The offer that waits for its answer.
         std::uint64_t id = 0;
         std::vector<Bytes> rows;  ///< sorted
@@ -87,6 +101,13 @@ class Exchange {
     [[nodiscard]] std::optional<Pair> next_to_rebuild();
     [[nodiscard]] std::optional<Pair> next_in_turn();
     void start(const Pair& pair);
+    /// Sends what is compared at present.
+    void offer();
+    void offer_nodes(const Tree& tree);
+    /// Goes on with the children of nodes that differ, or with the rows under them.
+    void descend(const Tree& tree, const wire::TreeReply& reply);
+    void compare_rows_under(const std::vector<std::uint32_t>& nodes);
+    void compare_all_rows();
     void offer_stretch();
     [[nodiscard]] Result<wire::ExchangeOffer> make_offer();
     [[nodiscard]] bool belongs(const wire::ExchangeReply& reply) const;
@@ -108,6 +129,7 @@ class Exchange {
     std::size_t turn_owner_ = 0;    ///< and of the owner in its list
     std::uint16_t rebuild_at_ = 0;  ///< the partition that is looked at first
     std::uint64_t passes_ = 0;
+    std::map<std::pair<std::uint16_t, NodeId>, std::size_t> turns_with_;  ///< one partner
 };
 
 }  // namespace dynamo

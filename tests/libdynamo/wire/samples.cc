@@ -108,12 +108,14 @@ std::vector<PeerMessage> peer_messages() {
                           PeerStatusCode::ok,
                           {"row-1", "row-2"},
                           "row-3",
-                          {{"cart:7", encode(sample_object())}}}};
+                          {{"cart:7", encode(sample_object())}}},
+            TreeOffer{12, 255, 12, 8, {3, 200}, Bytes(32, '\x66')},
+            TreeReply{12, PeerStatusCode::ok, 16, {200}}};
 }
 constexpr std::string_view peer_names[] = {
-    "read_request",    "read_reply",    "write_request",  "write_reply",
-    "forward_request", "forward_reply", "ping",           "pong",
-    "gossip_digest",   "gossip_state",  "exchange_offer", "exchange_reply"};
+    "read_request",   "read_reply",     "write_request", "write_reply",   "forward_request",
+    "forward_reply",  "ping",           "pong",          "gossip_digest", "gossip_state",
+    "exchange_offer", "exchange_reply", "tree_offer",    "tree_reply"};
 static_assert(std::size(peer_names) == std::variant_size_v<PeerMessage>);
 
 // ------------------------------------------------------------------------------------ there and

@@ -24,6 +24,8 @@ struct Replica : Workplace {
         liveness.heard(from);
         if (const auto* offer = std::get_if<ExchangeOffer>(&message)) exchange.on(from, *offer);
         if (const auto* reply = std::get_if<ExchangeReply>(&message)) exchange.on(from, *reply);
+        if (const auto* offer = std::get_if<wire::TreeOffer>(&message)) exchange.on(from, *offer);
+        if (const auto* reply = std::get_if<wire::TreeReply>(&message)) exchange.on(from, *reply);
         if (const auto* write = std::get_if<wire::WriteRequest>(&message)) {
             EXPECT_EQ(write->id, 0u);
             keep(write->key, *wire::decode_object(write->object));

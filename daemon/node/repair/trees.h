@@ -1,0 +1,65 @@
+// The Merkle trees of the partitions that this node owns.
+//
+// A tree is built when it is first wanted, in slices, so that no request waits for it, and kept
+// from then on: whoever changes a record says what it was worth before and after. Trees live in
+// memory only. What makes one doubtful (a commit that was undone, a damaged record) has it built
+// again.
+//
+//     rows before the cursor: in the tree, changes are applied │ rows after it: not looked at yet
+//
+// Shape:   about 16 records a leaf when it is built
+// Threads: one; the node's
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "daemon/node/desk.h"
+#include "daemon/node/repair/tree.h"
+
+namespace dynamo {
+
+class Trees {
+  public:
+    explicit Trees(Desk& desk) : desk_(desk) {}
+
+    /// The tree, when it is complete; otherwise it is going to be built.
+    [[nodiscard]] const Tree* want(std::uint16_t partition);
+    /// Whether a change of this row has to be told.
+    [[nodiscard]] bool covers(std::uint16_t partition, BytesView row) const;
+    /// The record's bytes before and after; empty: there is none. Told only where covers() says so.
+    void changed(std::uint16_t partition, BytesView row, BytesView before, BytesView after);
+    void forget(std::uint16_t partition) { trees_.erase(partition); }
+    void forget_all() { trees_.clear(); }
+
+    /// Builds on; a slice at a time.
+    void tick();
+    [[nodiscard]] Instant wake_at() const;
+
+    /// Whether a complete tree is the one that the stored records make; true when there is none, or
+    /// a record is damaged.
+    [[nodiscard]] Result<bool> is_right(std::uint16_t partition) const;
+    /// Trees that are complete.
+    [[nodiscard]] std::size_t complete() const;
+    /// Bits of a position that say the partition.
+    [[nodiscard]] unsigned partition_bits() const;
+
+  private:
+    struct Growing {
+        Tree tree;
+        std::size_t records = 0;
+        Bytes cursor;  ///< rows before it are in the tree
+        bool complete = false;
+    };
+    [[nodiscard]] std::optional<TreeSum> worth(BytesView row, BytesView record) const;
+    void build(std::uint16_t partition, Growing& growing);
+    [[nodiscard]] unsigned most_depth() const;
+
+    Desk& desk_;
+    std::map<std::uint16_t, Growing> trees_;
+    Instant next_slice_;
+};
+
+}  // namespace dynamo
