@@ -264,7 +264,7 @@ void Nemesis::corner(const Strike& strike) {
         for (const unsigned away : std::span(holders).subspan(struck)) {
             if (away == dead_) continue;
             cluster_.process(away).kill();
-            down_for(away, strike.lasts);
+            down_for(away, strike.lasts + milliseconds(1500));
         }
         return;
     }

@@ -48,16 +48,18 @@ void narrow_down(Setup& setup, Random& random) {
     setup.copies = random.chance(0.4) ? 5 : 3;
     setup.network = {};
     setup.faults = {};
-    for (const Fault fault :
-         {Fault::damage, Fault::lose_shard, Fault::bad_page, Fault::kill, Fault::corner})
-        setup.faults[static_cast<std::size_t>(fault)] = true;
+    const bool alone = random.chance(0.6);
+    for (const Fault fault : {Fault::damage, Fault::lose_shard, Fault::bad_page, Fault::kill})
+        setup.faults[static_cast<std::size_t>(fault)] = !alone;
+    setup.faults[static_cast<std::size_t>(Fault::corner)] = true;
     setup.r = setup.w = setup.copies / 2 + 1;
     setup.vary_quorums = setup.hurried = setup.one_compares = false;
     setup.sends_exactly_w = true;
+    setup.durability = Durability::sync;
     setup.scrub_every = 2;
     setup.exchange_every = std::chrono::seconds(15);
     setup.keys = 1;
-    setup.strikes = 12;
+    setup.strikes = alone ? 4 : 12;
     setup.nodes = setup.copies;
     setup.mix = {60, 5, 30, 5, 5, 100};
 }
@@ -109,7 +111,7 @@ Setup draw_setup(std::uint64_t seed) {
     if (!setup.has(Fault::damage) && !setup.has(Fault::corner) && random.chance(0.5))
         setup.scrub_every = 1'000'000;
     if (random.chance(0.25)) setup.exchange_every = std::chrono::seconds(5);
-    if (random.chance(0.08)) narrow_down(setup, random);
+    if (random.chance(0.15)) narrow_down(setup, random);
     // A few runs are long, so that what is replayed is minutes old.
     if (random.chance(0.05)) {
         setup.chaos = std::chrono::seconds(120 + static_cast<int>(random.below(120)));

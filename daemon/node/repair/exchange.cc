@@ -258,8 +258,11 @@ void Exchange::start(const Pair& pair) {
         if (at != rebuild->second.compared.end()) pass_->first = at->second;
         return offer();
     }
-    const bool scrubs =
-        turns_with_[{pair.partition, pair.partner}]++ % desk_.options.scrub_every == 0;
+    // Begun somewhere, so that after a start not all of them read everything.
+    const std::pair with{pair.partition, pair.partner};
+    if (!turns_with_.contains(with))
+        turns_with_[with] = desk_.random.below(desk_.options.scrub_every);
+    const bool scrubs = ++turns_with_[with] % desk_.options.scrub_every == 0;
     const Tree* tree = objects_.trees().want(pair.partition);
     if (tree && !scrubs) {
         pass_->level = std::min(levels_at_once, tree->depth());

@@ -223,8 +223,6 @@ TEST(exchange_by_trees, costs_as_much_as_there_are_differences) {
     for (unsigned i = 0; i < records; ++i)
         for (auto& node : pair.nodes) node->keep("key:" + std::to_string(i), object("milk"));
     pair.turn();
-    EXPECT_EQ(pair.items, records) << "the first turn reads everything";
-    pair.turn();
     EXPECT_EQ(pair.items, 0u) << "equal roots say all";
     EXPECT_LE(pair.sums, 16u);
 
