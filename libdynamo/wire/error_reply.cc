@@ -2,6 +2,11 @@
 #include "libdynamo/wire/frames.h"
 
 namespace dynamo::wire {
+namespace {
+
+const std::string no_reason = "the daemon gives no reason";
+
+}  // namespace
 
 ErrorReply to_reply(const Error& error) {
     return {static_cast<std::uint16_t>(error.code),
@@ -17,7 +22,8 @@ Error to_error(const ErrorReply& reply) {
     const Applied applied = reply.applied == "no"    ? Applied::no
                             : reply.applied == "yes" ? Applied::yes
                                                      : Applied::maybe;
-    return {static_cast<Code>(reply.code), reply.message, reply.node, applied};
+    const std::string& message = reply.message.empty() ? no_reason : reply.message;
+    return {static_cast<Code>(reply.code), message, reply.node, applied};
 }
 
 }  // namespace dynamo::wire

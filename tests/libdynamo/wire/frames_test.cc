@@ -329,6 +329,7 @@ TEST(frames, errors_survive_the_way_to_the_client) {
         EXPECT_EQ(back.applied, applied);
     }
     EXPECT_EQ(to_error({20, "", "", false, "perhaps", ""}).applied, Applied::maybe);
+    EXPECT_EQ(to_error({20, "", "", false, "no", ""}).message, "the daemon gives no reason");
 }
 
 TEST(frames, a_newer_daemons_error_code_is_kept) {
