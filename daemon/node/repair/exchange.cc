@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/node/coordination/quorum.h"
 #include "daemon/node/repair/compare.h"
 #include "libdynamo/wire/state_codec.h"
 
@@ -151,16 +152,13 @@ void Exchange::close_to_reads() {
     for (const auto& [partition, rebuild] : rebuilds_) objects_.rebuilding().insert(partition);
 }
 
-/// A write that was acknowledged is on W of N nodes. Whoever has learnt from N - W + 1 others has
-/// learnt from one that took it. Where all others have been learnt from there is nothing left to
-/// learn, though some of them may have lost their copies too.
+/// Where all others have been learnt from there is nothing left to learn, though some of them may
+/// have lost their copies too.
 bool Exchange::is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const {
     const std::size_t copies = desk_.routes.owners(partition).size();
-    const std::size_t quorum = std::min<std::size_t>(desk_.settings.write_quorum, copies);
-    const std::size_t others = copies - 1;
     if (desk_.breaks(Mutant::rebuilt_from_one) && rebuild.complete > 0) return true;
-    return rebuild.complete >= std::min(others, copies - quorum + 1) ||
-           rebuild.passed.size() >= others;
+    return rebuild.complete >= owners_to_learn_from(copies, desk_.settings.write_quorum) ||
+           rebuild.passed.size() >= copies - 1;
 }
 
 void Exchange::rebuilt_from(const Pass& pass) {

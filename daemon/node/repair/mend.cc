@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/node/coordination/quorum.h"
 #include "libdynamo/base/quote.h"
 #include "libdynamo/wire/state_codec.h"
 
@@ -72,12 +73,10 @@ void Mend::ask_again() {
 
 bool Mend::is_enough(const Job& job) const {
     const std::size_t copies = desk_.routes.owners(job.slot.partition).size();
-    const std::size_t quorum = std::min<std::size_t>(desk_.settings.write_quorum, copies);
-    const std::size_t others = copies - 1;
     const std::size_t needed = desk_.breaks(Mutant::mended_from_one)
-                                   ? std::min<std::size_t>(1, others)
-                                   : std::min(others, copies - quorum + 1);
-    return job.whole >= needed || job.answered.size() >= others;
+                                   ? std::min<std::size_t>(1, copies - 1)
+                                   : owners_to_learn_from(copies, desk_.settings.write_quorum);
+    return job.whole >= needed || job.answered.size() >= copies - 1;
 }
 
 bool Mend::on(const NodeId& from, const wire::ReadReply& reply) {
