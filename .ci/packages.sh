@@ -8,7 +8,7 @@ build_packages=(
 )
 quickstart_packages=(jq)
 test_packages=(
-    libgtest-dev libgmock-dev librapidcheck-dev
+    libgtest-dev libgmock-dev librapidcheck-dev libfaketime
     clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
     python3 python3-zmq python3-msgpack mandoc bash-completion zsh fish jq procps
 )

@@ -147,7 +147,8 @@ Result<void> serve(const Config& config, int signals, Log& log) {
               {.durability = config.durability,
                .limits = config.limits,
                .min_free_bytes = config.min_free_bytes,
-               .shards_set_aside = shard.set_aside()});
+               .shards_set_aside = shard.set_aside(),
+               .still_runs = [&shard](Instant now) { shard.still_runs(now); }});
     auto ended = loop.begin();
     if (ended) {
         log.announce(fmt::format("ready: clients at {}, peers at {}", options.self.client_address,

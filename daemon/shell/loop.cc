@@ -83,7 +83,7 @@ Loop::Loop(Node& node, Storage& storage, DataDirectory& directory, Transport& tr
       directory_(directory),
       transport_(transport),
       log_(log),
-      options_(options) {}
+      options_(std::move(options)) {}
 
 Result<void> Loop::begin() {
     sample_load(now_of_system().instant);
@@ -182,6 +182,7 @@ void Loop::reject(ClientHandle client, const wire::Rejected& rejected) {
 
 void Loop::sample_load(Instant now) {
     next_load_ = now + load_interval;
+    options_.still_runs(now);
     if (now >= next_turn_) {
         next_turn_ = now + turn_interval;
         stats_.iteration.turn();

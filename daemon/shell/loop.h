@@ -15,6 +15,7 @@
 //          ends the loop, when what was to be said is said
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -34,6 +35,8 @@ struct LoopOptions {
     wire::Limits limits;
     std::uint64_t min_free_bytes = 0;
     std::size_t shards_set_aside = 0;  ///< shown among the gauges
+    /// Called about once a second, while the storage engine is whole.
+    std::function<void(Instant now)> still_runs = [](Instant) {};
 };
 
 class Loop {

@@ -37,7 +37,8 @@ class BdbTables {
     /// Makes the files of hints and of the expected partitions.
     [[nodiscard]] Result<void> make_all();
 
-    /// Reads every page of every table that the catalog names.
+    /// Reads every page of every file, and looks at how they hang together: those that are free,
+    /// and files without rows, which only a write would meet, as well. Closes all tables.
     [[nodiscard]] Result<void> read_everything();
 
     /// Commits that recovery found.
@@ -83,6 +84,7 @@ class BdbTables {
     [[nodiscard]] Result<void> read_row(BytesView name, BytesView value);
     [[nodiscard]] Result<void> write_row(DbTxn* transaction, BytesView name, BytesView value);
     [[nodiscard]] Result<void> read_pages(Db& db, const std::string& name) const;
+    [[nodiscard]] Result<void> verify(const std::string& name) const;
     void remove_leftovers();
     void remove_file(const std::string& name);
 

@@ -163,6 +163,40 @@ TEST_F(bdb_fault, a_check_finds_every_page_that_is_damaged_and_none_that_is_not)
     EXPECT_EQ(check_storage(options_).error().code, Code::corrupt) << "a lost table";
 }
 
+TEST_F(bdb_fault, a_check_finds_what_only_a_write_would_meet) {
+    options_.ballast_bytes = 0;
+    open();
+    ASSERT_TRUE(write_rows(*storage_, 0, 400, Durability::os));
+    // Half of the rows go, and leave pages that are free.
+    for (int row = 200; row < 400; ++row)
+        ASSERT_TRUE(storage_->erase(Table::objects(1), std::to_string(row)));
+    commit();
+    close();
+    ASSERT_TRUE(check_storage(options_)) << notices_;
+    const auto saved = scratch_.path() / "saved";
+    std::filesystem::copy(options_.directory, saved, std::filesystem::copy_options::recursive);
+    const auto damaged = [&](const std::string& name, std::uint64_t cut, std::uint64_t extended) {
+        SCOPED_TRACE(name + " of " + std::to_string(cut) + " octets");
+        std::filesystem::resize_file(file(name), cut);
+        std::filesystem::resize_file(file(name), extended);
+        const auto checked = check_storage(options_);
+        ASSERT_FALSE(checked);
+        EXPECT_EQ(checked.error().code, Code::corrupt) << checked.error().message;
+        EXPECT_TRUE(mentions(checked.error(), name)) << checked.error().message;
+        std::filesystem::remove_all(options_.directory);
+        std::filesystem::copy(saved, options_.directory, std::filesystem::copy_options::recursive);
+    };
+    // The checksum of a page of zeros is good: it is what a file has where none was written yet.
+    const auto whole = std::filesystem::file_size(file("objects-0001.db"));
+    for (std::uint64_t pages = 1; pages < 4; ++pages)
+        damaged("objects-0001.db", whole - pages * options_.page_bytes, whole);
+    damaged("objects-0001.db", whole - options_.page_bytes, whole - options_.page_bytes);
+    // Tables that no row was ever written to.
+    damaged("hints.db", 1557, 1557);
+    damaged("objects-0002.db", 1557, 1557);
+    damaged("objects-0002.db", 0, 0);
+}
+
 TEST_F(bdb_fault, a_shortened_log_is_noticed) {
     for (const auto durability : {Durability::os, Durability::sync}) {
         run_and_crash([&](Storage& storage) { return write_rows(storage, 0, 300, durability); });

@@ -112,6 +112,8 @@ class bdb_kill : public BdbTest {
                 rows += count(Table::objects(partition));
             EXPECT_EQ(rows, last * rows_per_commit) << "rows that were never committed";
             close();
+            const auto checked = check_storage(options_);
+            ASSERT_TRUE(checked) << checked.error().message << "\n" << notices_;
             next = last + 1;
         }
     }
