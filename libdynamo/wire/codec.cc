@@ -123,8 +123,8 @@ class TapeBuilder : public msgpack::null_visitor {
     TapeBuilder(std::vector<Token>& tape, std::size_t size) : tape_(tape), left_(size) {}
 
     [[nodiscard]] std::string_view reason() const { return reason_; }
-    /// Octets that the same elements take in their shortest form; 0 when one of them has a form that
-    /// is as short and not the one.
+    /// Octets that the same elements take in their shortest form; 0 when one of them has a form
+    /// that is as short and not the one.
     [[nodiscard]] std::size_t shortest() const { return is_odd_ ? 0 : shortest_; }
     [[nodiscard]] bool start() { return claim(1); }
 

@@ -13,13 +13,6 @@
 
 namespace dynamo {
 
-/// Of how many other owners somebody who has lost its copy must learn, to know of every write that
-/// was acknowledged with `quorum` of `copies`: N - W + 1 of them meet every such W. Never more than
-/// there are.
-[[nodiscard]] inline std::size_t owners_to_learn_from(std::size_t copies, std::size_t quorum) {
-    return std::min(copies - 1, copies - std::min(quorum, copies) + 1);
-}
-
 class Quorum {
   public:
     Quorum() = default;

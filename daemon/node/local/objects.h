@@ -20,7 +20,7 @@
 
 #include "daemon/node/desk.h"
 #include "daemon/node/local/record.h"
-#include "daemon/node/repair/trees.h"
+#include "daemon/node/local/trees.h"
 #include "libdynamo/base/hash.h"
 
 namespace dynamo {

@@ -103,6 +103,8 @@ class Exchange {
     void start(const Pair& pair);
     /// Sends what is compared at present.
     void offer();
+    /// Sets out from the upper levels.
+    void begin_with(const Tree& tree);
     void offer_nodes(const Tree& tree);
     /// Goes on with the children of nodes that differ, or with the rows under them.
     void descend(const Tree& tree, const wire::TreeReply& reply);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "daemon/node/coordination/quorum.h"
+#include "daemon/node/repair/learn.h"
 #include "libdynamo/base/quote.h"
 #include "libdynamo/wire/state_codec.h"
 

@@ -1,4 +1,4 @@
-#include "daemon/node/repair/tree.h"
+#include "daemon/node/local/tree.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "daemon/node/repair/trees.h"
+#include "daemon/node/local/trees.h"
 
 #include <algorithm>
 #include <bit>

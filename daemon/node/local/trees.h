@@ -17,7 +17,7 @@
 #include <set>
 
 #include "daemon/node/desk.h"
-#include "daemon/node/repair/tree.h"
+#include "daemon/node/local/tree.h"
 
 namespace dynamo {
 

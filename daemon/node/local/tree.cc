@@ -1,4 +1,4 @@
-#include "daemon/node/repair/tree.h"
+#include "daemon/node/local/tree.h"
 
 #include "libdynamo/base/check.h"
 #include "libdynamo/base/hash.h"
