@@ -44,7 +44,7 @@ Result<Bytes> unsealed(std::string_view title, unsigned format, const Bytes& fil
     unsigned found_format = 0;
     std::string found_checksum;
     line >> found_title >> found_format >> found_checksum;
-    if (!line || found_title != title) return damaged(path);
+    if (!line || found_title != title || found_format == 0) return damaged(path);
     if (found_format > format)
         return fail(Code::storage,
                     fmt::format("{} has format {}, and this dynamod knows formats up to {}; start "

@@ -108,7 +108,7 @@ def reads_go_on(session, nodes):
     """Every node goes on answering; a node that stopped on the full disk is started for it."""
     for node in nodes:
         for key in session.load.keys(in_use_only=True)[:6]:
-            outcome = session.cluster.wire.ask(node, "get", key=key)
+            outcome = session.cluster.wire.ask_patiently(node, "get", key=key)
             if session.tend():
                 continue
             if not outcome.ok:

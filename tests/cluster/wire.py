@@ -18,6 +18,9 @@ from ledger import FAILED, OK, UNKNOWN  # noqa: E402
 SLICE_MS = 20
 # What is waited beyond the daemon's own deadline, which a loaded machine stretches.
 GRACE = 3
+# How often a read is asked again that a daemon was too busy to answer, and after what time.
+BUSY_TRIES = 8
+BUSY_PAUSE = 0.05
 
 
 class Outcome:
@@ -67,6 +70,15 @@ class Wire:
         timeout_ms = timeout_ms or self.timeout_ms
         outcomes = self.ask_all(node, [(op, body)], timeout_ms)
         return outcomes[0]
+
+    def ask_patiently(self, node, op, **body):
+        """As the client library does: what a daemon answers with `busy` is asked again."""
+        for _ in range(BUSY_TRIES):
+            outcome = self.ask(node, op, **body)
+            if outcome.why != "busy":
+                break
+            time.sleep(BUSY_PAUSE)
+        return outcome
 
     def ask_all(self, node, requests, timeout_ms=0):
         """All requests at once, each by itself; their outcomes in the same order."""

@@ -56,7 +56,8 @@ class Client:
     def get(self, key, node=None):
         """(values, context, set of writes that it covers), or None."""
         read = self.ledger.reading(key)
-        outcome = self.wire.ask(node or self.node(), "get", key=key)
+        # All tries are one read, which began before the first of them.
+        outcome = self.wire.ask_patiently(node or self.node(), "get", key=key)
         self.note("get", outcome)
         if not outcome.ok:
             return None

@@ -126,15 +126,15 @@ TEST(data_directory, that_cannot_be_read_is_refused) {
     ASSERT_EQ(chmod((parent / "d").c_str(), 0700), 0);
 }
 
-TEST(identity, damaged_in_any_octet_is_refused) {
+TEST(identity, damaged_in_any_bit_is_refused) {
     const TemporaryDirectory parent;
     (void)DataDirectory::open(parent.path());
     const auto whole = parent.read("identity");
-    for (std::size_t i = 0; i < whole.size(); ++i) {
+    for (std::size_t i = 0; i < 8 * whole.size(); ++i) {
         auto damaged = whole;
-        damaged[i] = static_cast<char>(damaged[i] ^ 0x04);
+        damaged[i / 8] = static_cast<char>(damaged[i / 8] ^ 1 << i % 8);
         parent.write("identity", damaged);
-        EXPECT_FALSE(DataDirectory::open(parent.path()).has_value()) << "octet " << i;
+        EXPECT_FALSE(DataDirectory::open(parent.path()).has_value()) << "bit " << i;
     }
     for (std::size_t size = 0; size < whole.size(); ++size) {
         parent.write("identity", whole.substr(0, size));
@@ -172,18 +172,18 @@ TEST(ring_file, gives_back_what_was_saved_last) {
     EXPECT_FALSE(std::filesystem::exists(parent / "ring.new"));
 }
 
-TEST(ring_file, damaged_in_any_octet_is_refused) {
+TEST(ring_file, damaged_in_any_bit_is_refused) {
     const TemporaryDirectory parent;
     auto data = DataDirectory::open(parent.path());
     ASSERT_TRUE(data->save_ring(some_ring()).has_value());
     const auto whole = parent.read("ring");
     const auto good = data->load_ring();
     ASSERT_TRUE(good.has_value()) << good.error().message;
-    for (std::size_t i = 0; i < whole.size(); ++i) {
+    for (std::size_t i = 0; i < 8 * whole.size(); ++i) {
         auto damaged = whole;
-        damaged[i] = static_cast<char>(damaged[i] ^ 0x04);
+        damaged[i / 8] = static_cast<char>(damaged[i / 8] ^ 1 << i % 8);
         parent.write("ring", damaged);
-        EXPECT_FALSE(data->load_ring().has_value()) << "octet " << i;
+        EXPECT_FALSE(data->load_ring().has_value()) << "bit " << i;
     }
     parent.write("ring", whole.substr(0, whole.size() - 1));
     const auto cut = data->load_ring();
