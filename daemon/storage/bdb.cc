@@ -2,6 +2,7 @@
 
 #include <db_cxx.h>
 
+#include <algorithm>
 #include <bit>
 #include <optional>
 #include <string>
@@ -255,7 +256,8 @@ void BdbStorage::rollback() {
 Result<Usage> BdbStorage::usage() {
     const auto free = free_bytes_at(environment_->options().directory);
     if (!free) return std::unexpected(free.error());
-    return Usage{helper_->stored_bytes(), *free};
+    // What is in the log only has yet to be written to the tables.
+    return Usage{helper_->stored_bytes(), *free - std::min(*free, helper_->pending_bytes())};
 }
 
 Result<void> check_options(const StorageOptions& options) {

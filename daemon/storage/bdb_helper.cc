@@ -57,11 +57,16 @@ void BdbHelper::run() {
     }
 }
 
-bool BdbHelper::is_checkpoint_due() {
+std::uint64_t BdbHelper::pending_bytes() {
     DB_LOG_STAT* stat = nullptr;
-    if (environment_.handle().log_stat(&stat, 0) != 0) return false;
+    if (environment_.handle().log_stat(&stat, 0) != 0) return 0;
     const std::uint64_t written = (std::uint64_t{stat->st_wc_mbytes} << 20) + stat->st_wc_bytes;
     free_from_bdb(stat);
+    return written;
+}
+
+bool BdbHelper::is_checkpoint_due() {
+    const std::uint64_t written = pending_bytes();
     if (written >= environment_.options().checkpoint_bytes) return true;
     const auto free = free_bytes_at(environment_.options().directory);
     return free && written >= little_log_bytes && written >= *free / 2;

@@ -36,6 +36,9 @@ class BdbHelper {
     /// What the files took at the last look, a second ago at most.
     [[nodiscard]] std::uint64_t stored_bytes() const { return stored_bytes_.load(); }
 
+    /// Octets of log since the last checkpoint: the tables will grow by about as much.
+    [[nodiscard]] std::uint64_t pending_bytes();
+
   private:
     void run();
     [[nodiscard]] bool is_checkpoint_due();

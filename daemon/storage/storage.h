@@ -52,7 +52,7 @@ inline constexpr std::size_t max_row_value_bytes = 64u << 20;
 
 struct Usage {
     std::uint64_t stored_bytes = 0;  ///< that the engine's files take
-    std::uint64_t free_bytes = 0;    ///< left where they are
+    std::uint64_t free_bytes = 0;    ///< left where they are, when all is written that is to be
 };
 
 class Storage {
