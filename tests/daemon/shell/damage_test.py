@@ -211,6 +211,32 @@ class FlippedBits(DamageTest):
         self.assertEqual(len(node.aside()), 1)
         self.becomes_whole(node)
 
+    def test_that_only_a_write_meets_do_not_end_it_for_ever(self):
+        nodes = self.form(copies=2)
+        self.fill(nodes[0], w=2)
+        node, lost = nodes[1], nodes[2]
+        node.stop()
+        os.truncate(os.path.join(node.shard, "hints.db"), 1557)
+        node.start()
+        self.assertEqual(node.aside(), [])
+        # What the lost node owns is kept for it by the others, as hints.
+        lost.kill()
+        client = self.client(nodes[0])
+
+        def meets_it():
+            for i in range(KEYS):
+                once_quorum(lambda: client.ask("put", key=b"k%d" % i, value=value_of(i), w=1))
+            return node.process.poll() is not None
+
+        wait_until(meets_it, "a hint")
+        self.assertEqual(node.process.wait(), 8, node.log())
+        node.start()
+        self.assertEqual(len(node.aside()), 1, node.log())
+        held = self.client(node)
+        wait_until(lambda: meets_it() or held.ask("status")["hints_held"] > 0, "a hint again")
+        self.assertIsNone(node.process.poll(), node.log())
+        self.assertEqual(len(node.aside()), 1)
+
     def test_and_kills_while_the_shard_is_filled_again(self):
         nodes = self.form("--set-aside-limit", "1000")
         self.fill(nodes[0])
@@ -323,8 +349,11 @@ class FullDisk(DamageTest):
         self.cleanup.callback(subprocess.run, ["umount", "-l", self.disk], check=True)
 
     def daemon(self, name, *options, environment=None):
-        return super().daemon(os.path.join("disk", name) if name == "n1" else name, *options,
-                              environment=environment)
+        one = super().daemon(os.path.join("disk", name) if name == "n1" else name, *options,
+                             environment=environment)
+        # What it says must find room when the disk has none.
+        one.log_path = os.path.join(self.parent, name + ".log")
+        return one
 
     def free(self):
         status = os.statvfs(self.disk)
