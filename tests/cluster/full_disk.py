@@ -35,9 +35,15 @@ class SmallDisk(Node):
                 except OSError:
                     room -= 4096
 
+    def is_filled(self):
+        return os.path.exists(self.filler)
+
     def empty(self):
-        if os.path.exists(self.filler):
+        if self.is_filled():
             os.remove(self.filler)
+
+    def says_why(self):
+        return "full" in self.said() or "No space left" in self.said()
 
 
 class FullDisk:
@@ -84,7 +90,8 @@ def all_are_full(session, left):
     for node in session.nodes:
         node.fill(left)
     for node in session.nodes:
-        eventually(lambda: session.tend() or refused(session, node),
+        # One that the full disk has stopped was given room to start again.
+        eventually(lambda: session.tend() or not node.is_filled() or refused(session, node),
                    f"{node.name} refuses writes because its disk is full", pause=0.005)
     reads_go_on(session, session.nodes)
     if session.chance.random() < 0.3:
@@ -125,7 +132,7 @@ def restart_while_full(session, node):
         session.run.notes["restarted on a full disk: serves"] += 1
         return
     session.run.notes[f"restarted on a full disk: ends with {node.process.returncode}"] += 1
-    if "full" not in node.said() and "No space" not in node.said():
+    if not node.says_why():
         session.found.append(f"full-disk: {node.name} does not say why it ends: {node.said()[-500:]}")
 
 
@@ -146,7 +153,7 @@ def tend(session):
         node.up = False
         node.incarnation += 1
         session.run.notes[f"stopped on a full disk with {node.process.returncode}"] += 1
-        if node.process.returncode != 8 or "full" not in node.said():
+        if node.process.returncode != 8 or not node.says_why():
             session.found.append(f"full-disk: {node.name} ended with {node.process.returncode}: "
                                  f"{node.said()[-800:]}")
         node.empty()
