@@ -151,7 +151,12 @@ class Cluster:
         return self
 
     def must(self, node, op, **body):
-        outcome = self.wire.ask(node, op, **body)
+        def asked():
+            # On a loaded machine a connection takes longer than the wire waits for it.
+            outcome = self.wire.ask(node, op, **body)
+            return None if outcome.why == "not sent" else outcome
+
+        outcome = eventually(asked, f"a connection to {node.name}")
         if not outcome.ok:
             raise Stuck(f"{op} at {node.name}: {outcome.why} {outcome.body.get('message', '')}")
         return outcome.body
