@@ -22,9 +22,10 @@ constexpr std::size_t drain_octets = 4u << 20;
 constexpr std::size_t frame_octets = 4u << 20;
 
 constexpr auto load_interval = std::chrono::seconds(1);
-/// With less room than a few times --min-free: a fast disk takes that much in a second.
-constexpr auto load_interval_near_full = std::chrono::milliseconds(50);
-constexpr std::uint64_t near_full = 4;
+/// The room is looked at anew after every such part of --min-free that arrived, too: a fast disk
+/// takes all of it within an interval. Small records may take several times their own octets.
+constexpr std::uint64_t looks_per_min_free = 16;
+constexpr std::uint64_t least_octets_between_looks = 256u << 10;
 constexpr auto turn_interval = std::chrono::seconds(30);
 /// Two failed commits within this time are no accident.
 constexpr auto failure_memory = std::chrono::minutes(1);
@@ -127,11 +128,17 @@ void Loop::step(Now now) {
         [&](Received received) { take_client_frame(std::move(received), now); });
     more_ = !peers_done || !clients_done;
 
-    if (now.instant >= next_load_) sample_load(now.instant);
+    if (now.instant >= next_load_ || taken_octets_ >= octets_between_looks())
+        sample_load(now.instant);
     if (now.instant >= node_.wake_at()) node_.tick(now);
 }
 
+std::uint64_t Loop::octets_between_looks() const {
+    return std::max(options_.min_free_bytes / looks_per_min_free, least_octets_between_looks);
+}
+
 void Loop::take_peer_frame(const Received& received, Now now) {
+    taken_octets_ += received.body.size();
     if (received.fault != nullptr) return;
     auto frame = wire::decode_peer(received.header, received.body);
     if (!frame) {
@@ -146,6 +153,7 @@ void Loop::take_peer_frame(const Received& received, Now now) {
 
 void Loop::take_client_frame(Received received, Now now) {
     const auto client = received.sender;
+    taken_octets_ += received.body.size();
     if (received.fault != nullptr) return reject(client, {0, {Code::bad_request, received.fault}});
     bool batched = false;
     auto requests = wire::decode_requests(received.header, received.body, options_.limits, batched);
@@ -182,6 +190,7 @@ void Loop::reject(ClientHandle client, const wire::Rejected& rejected) {
 
 void Loop::sample_load(Instant now) {
     next_load_ = now + load_interval;
+    taken_octets_ = 0;
     options_.still_runs(now);
     if (now >= next_turn_) {
         next_turn_ = now + turn_interval;
@@ -196,8 +205,6 @@ void Loop::sample_load(Instant now) {
         // Writes come back a little above the mark, or they would come and go with every file.
         const auto least = options_.min_free_bytes + (was_full ? options_.min_free_bytes / 8 : 0);
         is_full_ = usage->free_bytes < least;
-        if (!is_full_ && usage->free_bytes / near_full < options_.min_free_bytes)
-            next_load_ = now + load_interval_near_full;
         if (is_full_ && !was_full)
             log_.write(Severity::error,
                        fmt::format("refuses writes: {} octets are free at {}, and --min-free is "

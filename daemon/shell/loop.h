@@ -57,6 +57,7 @@ class Loop {
     void take_client_frame(Received received, Now now);
     void reject(ClientHandle client, const wire::Rejected& rejected);
     void sample_load(Instant now);
+    [[nodiscard]] std::uint64_t octets_between_looks() const;
     [[nodiscard]] Result<void> settle();
     [[nodiscard]] Result<void> commit();
     void send_to_peers(std::vector<Outbox::ToPeer> messages);
@@ -80,6 +81,7 @@ class Loop {
     std::optional<Instant> last_failure_;
     Duration last_commit_{0};
     Instant next_load_{};
+    std::uint64_t taken_octets_ = 0;  // since the last look at the load
     Instant next_turn_{};
 };
 
