@@ -43,6 +43,7 @@ struct OptionText {
     std::string value = {};                     ///< "HOST:PORT"; empty for a switch
     std::vector<std::string> choices = {};      ///< the only values, when there are few
     std::function<Candidates()> complete = {};  ///< candidates that are known only when asked
+    std::string environment = {};               ///< the variable that stands in for it, or empty
     bool shared = false;                        ///< of every tool: listed last
     bool repeated = false;                      ///< each value given is set, not the last only
     /// The value of an option that may stand without one: a word after it is taken for its value

@@ -40,18 +40,21 @@ void CommonOptions::declare_network(App& app) {
                 .name = "--seed",
                 .help = "nodes to ask first; $DYN_SEEDS, else 127.0.0.1:7100",
                 .value = "HOST:PORT[,...]",
+                .environment = "DYN_SEEDS",
                 .shared = true},
                seeds_);
     app.option({.letter = "",
                 .name = "--cluster",
                 .help = "refuse a cluster of any other name; $DYN_CLUSTER",
                 .value = "NAME",
+                .environment = "DYN_CLUSTER",
                 .shared = true},
                cluster_);
     app.option({.letter = "",
                 .name = "--timeout",
-                .help = "how long one request may take: 500ms, 2s (the default), 1m",
+                .help = "how long one request may take: 500ms, 1m; $DYN_TIMEOUT, else 2s",
                 .value = "TIME",
+                .environment = "DYN_TIMEOUT",
                 .shared = true},
                timeout_);
 }
@@ -133,15 +136,14 @@ Result<CommonOptions::Operator> CommonOptions::open_with_ring() const {
 }
 
 std::vector<std::string> CommonOptions::seeds() const {
-    const std::string given = seeds_.empty() ? environment("DYN_SEEDS") : seeds_;
-    const auto parts = split_at_commas(given);
+    const auto parts = split_at_commas(seeds_);
     return parts.empty() ? ClientOptions{}.seeds : parts;
 }
 
 ClientOptions CommonOptions::client_options() const {
     ClientOptions options;
     options.seeds = seeds();
-    options.cluster = cluster_.empty() ? environment("DYN_CLUSTER") : cluster_;
+    options.cluster = cluster_;
     options.timeout = timeout_;
     options.program = program_;
     return options;
@@ -149,6 +151,8 @@ ClientOptions CommonOptions::client_options() const {
 
 Candidates CommonOptions::live_nodes() {
     CommonOptions options("completion");
+    options.seeds_ = environment("DYN_SEEDS");
+    options.cluster_ = environment("DYN_CLUSTER");
     options.timeout_ = std::chrono::milliseconds(300);
     const auto with = options.open_with_ring();
     if (!with) {

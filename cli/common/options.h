@@ -1,6 +1,7 @@
 // The options that every tool understands, and what they turn into.
 //
-// A flag beats the environment ($DYN_SEEDS, $DYN_CLUSTER), the environment the default.
+// A flag beats the environment ($DYN_SEEDS, $DYN_CLUSTER, $DYN_TIMEOUT), the environment the
+// default.
 //
 // Threads: one owner
 // Errors:  bad_request with the sentence that the user sees

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <utility>
 
@@ -219,21 +220,34 @@ void mirror(CLI::App& to, App& from, std::vector<Mirror>& mirrors) {
     }
 }
 
-Result<void> set_option(const Option& option, const std::string& value) {
+/// Errors name `source`: the option, or the variable that stands in for it.
+Result<void> set_option(const Option& option, const std::string& value, const std::string& source) {
     const auto& choices = option.text.choices;
     if (!choices.empty() && std::ranges::find(choices, value) == choices.end()) {
-        return fail(Code::bad_request, fmt::format("{}: '{}' is none of {}", option.display(),
-                                                   value, fmt::join(choices, ", ")));
+        return fail(Code::bad_request,
+                    fmt::format("{}: '{}' is none of {}", source, value, fmt::join(choices, ", ")));
     }
     if (const auto set = option.set(value); !set) {
-        return fail(set.error().code, fmt::format("{}: {}", option.display(), set.error().message));
+        return fail(set.error().code, fmt::format("{}: {}", source, set.error().message));
     }
     return {};
+}
+
+Result<void> set_from_environment(const Option& option) {
+    const std::string& variable = option.text.environment;
+    const char* value = variable.empty() ? nullptr : std::getenv(variable.c_str());
+    if (value == nullptr || *value == '\0') {
+        return {};
+    }
+    return set_option(option, value, "$" + variable);
 }
 
 Result<void> hand_out(const Mirror& made) {
     for (const auto& [option, parsed] : made.options) {
         if (parsed->count() == 0) {
+            if (const auto set = set_from_environment(*option); !set) {
+                return set;
+            }
             continue;
         }
         auto values = parsed->results();
@@ -242,7 +256,8 @@ Result<void> hand_out(const Mirror& made) {
         }
         for (const std::string& value : values) {
             const bool is_flag = option->text.value.empty();
-            if (const auto set = set_option(*option, is_flag ? "" : value.substr(1)); !set) {
+            const auto set = set_option(*option, is_flag ? "" : value.substr(1), option->display());
+            if (!set) {
                 return set;
             }
         }

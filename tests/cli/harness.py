@@ -46,7 +46,8 @@ class Tools(unittest.TestCase):
         cls.scratch = tempfile.mkdtemp(prefix="dyn-cli-test-")
         cls.directory = f"{cls.scratch}/cluster"
         cls.environment = dict(os.environ, PATH=f"{BIN}:{os.environ['PATH']}", TMPDIR=cls.scratch,
-                               DYN_CLUSTER_DIR=cls.directory, LC_ALL="C.UTF-8")
+                               DYN_CLUSTER_DIR=cls.directory, LC_ALL="C.UTF-8",
+                               DYN_TIMEOUT="20s")  # no test depends on the machine's speed
         for name in ("DYN_SEEDS", "DYN_CLUSTER", "DYNAMOD"):
             cls.environment.pop(name, None)
         cls.base = free_base_port(cls.nodes + 2)
