@@ -125,7 +125,7 @@ void Node::Parts::answer(const Origin& origin, const wire::HelloRequest&) {
     const Member& self = options.self;
     wire::HelloReply reply;
     reply.server = "dynamod " + options.version;
-    reply.features = {"batch", "forward", "keys", "observe", "peek", "trace"};
+    reply.features = {"batch", "forward", "keys", "observe", "peek", "trace", "tree"};
     reply.max_key = options.limits.key_bytes;
     reply.max_value = options.limits.value_bytes;
     reply.max_context = options.limits.context_bytes;
@@ -212,6 +212,8 @@ void Node::on_client(ClientHandle client, wire::Request request, Now now) {
                 parts.answer(origin, peek(parts.desk, parts.objects, body.key));
             else if constexpr (std::is_same_v<Request, wire::KeysRequest>)
                 parts.answer(origin, list_keys(parts.desk, parts.objects, body));
+            else if constexpr (std::is_same_v<Request, wire::TreeRequest>)
+                parts.answer(origin, list_nodes(parts.desk, parts.objects, body));
             else
                 parts.answer(origin, body);
         },
@@ -358,6 +360,7 @@ void Node::commit_failed(const Error& error) {
         else if (std::holds_alternative<wire::GetReply>(to.reply.body) ||
                  std::holds_alternative<wire::PeekReply>(to.reply.body) ||
                  std::holds_alternative<wire::KeysReply>(to.reply.body) ||
+                 std::holds_alternative<wire::TreeNodesReply>(to.reply.body) ||
                  std::holds_alternative<wire::DelReply>(to.reply.body))
             to.reply.body = wire::to_reply(unread);
 

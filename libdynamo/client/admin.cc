@@ -169,6 +169,7 @@ Result<Held> Admin::peek_at(const std::string& address, std::string_view key) {
             shown.versions.push_back(to_version(std::move(version), routes));
         shown.clock_entries = copy.clock_entries;
         shown.digest = to_hex(copy.digest);
+        shown.seen = {std::move(copy.seen)};
     }
     return held;
 }

@@ -92,6 +92,20 @@ std::vector<Session::Completion> Client::Parts::ask_enough(
     return std::exchange(*answers, {});
 }
 
+std::vector<Session::Completion> Client::Parts::ask_each(const std::vector<std::string>& addresses,
+                                                         const wire::ClientRequest& request) {
+    std::vector<Completion> answers(addresses.size());
+    std::size_t left = addresses.size();
+    for (std::size_t i = 0; i < addresses.size(); ++i)
+        callers.emplace(session.submit_to(addresses[i], request, now()),
+                        [&answer = answers[i], &left](Completion completion) {
+                            answer = std::move(completion);
+                            --left;
+                        });
+    while (left > 0) poll(std::chrono::hours(1));
+    return answers;
+}
+
 void Client::Parts::poll(Duration wait) {
     flush();
     const Instant before = now();
@@ -119,6 +133,7 @@ void Client::Parts::handle(Channel::Event& event, Instant when) {
         case Kind::message:
             break;
     }
+    octets += event.frames.header.size() + event.frames.body.size();
     const auto op_of = [&](std::uint64_t id) { return session.op_of(event.endpoint, id); };
     auto replies = wire::decode_replies(event.frames.header, event.frames.body, op_of);
     if (!replies) {
@@ -163,7 +178,9 @@ void Client::Parts::send_all(std::vector<Session::Send> sends) {
                 if (!batch.empty() && bytes > frame_bytes) break;
                 batch.push_back(std::move(requests[next]));
             }
-            is_open = is_open && channel.send(endpoint, wire::encode_requests(batch));
+            const auto frames = wire::encode_requests(batch);
+            octets += frames.header.size() + frames.body.size();
+            is_open = is_open && channel.send(endpoint, frames);
             if (!is_open)
                 for (const auto& request : batch) unsent[endpoint].push_back(request.id);
             first = next;

@@ -32,6 +32,9 @@ struct Client::Parts {
     [[nodiscard]] std::vector<Completion> ask_enough(const std::vector<std::string>& addresses,
                                                      const wire::ClientRequest& request,
                                                      std::size_t enough);
+    /// Asks each exactly at its address; blocks until all have answered. In the addresses' order.
+    [[nodiscard]] std::vector<Completion> ask_each(const std::vector<std::string>& addresses,
+                                                   const wire::ClientRequest& request);
     /// Blocks until the answer; at exactly `address`, or anywhere when it is empty.
     [[nodiscard]] Completion ask(wire::ClientRequest request, const std::string& address = {});
 
@@ -52,6 +55,7 @@ struct Client::Parts {
     std::string program;  ///< named to daemons
     Session session;
     Channel channel;
+    std::uint64_t octets = 0;       ///< of frames, sent and received
     std::optional<RingState> ring;  ///< what learn_ring() learned last
     Routes ring_routes;             ///< its head's
     std::unordered_map<Session::Ticket, Done> callers;

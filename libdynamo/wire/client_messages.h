@@ -189,11 +189,14 @@ struct PeekCopy {
     std::vector<VersionReply> versions;
     std::uint64_t clock_entries = 0;
     Bytes digest;  ///< 16 octets: equal states, and only they, have equal digests
+    Bytes seen;    ///< a context of every write that the copy has seen
     static constexpr auto fields() {
-        return std::tuple{
-            bin("hint_for", &PeekCopy::hint_for), field("damaged", &PeekCopy::damaged),
-            field("versions", &PeekCopy::versions),
-            field("clock_entries", &PeekCopy::clock_entries), bin("digest", &PeekCopy::digest)};
+        return std::tuple{bin("hint_for", &PeekCopy::hint_for),
+                          field("damaged", &PeekCopy::damaged),
+                          field("versions", &PeekCopy::versions),
+                          field("clock_entries", &PeekCopy::clock_entries),
+                          bin("digest", &PeekCopy::digest),
+                          bin("seen", &PeekCopy::seen)};
     }
 };
 struct PeekReply {
@@ -213,11 +216,15 @@ struct KeysRequest {
     Bytes first;              ///< the row to begin at; empty: the partition's first
     Bytes prefix;             ///< only keys that begin so
     std::uint32_t limit = 0;  ///< rows at most; 0: as many as the daemon gives
+    /// Only rows under this node of the partition's tree (TreeRequest); 0, 0: the root, so all.
+    std::uint8_t level = 0;
+    std::uint32_t node = 0;
     static constexpr std::string_view op = "keys";
     static constexpr auto fields() {
-        return std::tuple{field("partition", &KeysRequest::partition),
-                          bin("first", &KeysRequest::first), bin("prefix", &KeysRequest::prefix),
-                          field("limit", &KeysRequest::limit)};
+        return std::tuple{
+            field("partition", &KeysRequest::partition), bin("first", &KeysRequest::first),
+            bin("prefix", &KeysRequest::prefix),         field("limit", &KeysRequest::limit),
+            field("level", &KeysRequest::level),         field("node", &KeysRequest::node)};
     }
 };
 struct KeyRow {
@@ -235,6 +242,33 @@ struct KeysReply {
     Bytes next;                ///< where the next page begins; empty: there is none
     static constexpr auto fields() {
         return std::tuple{field("rows", &KeysReply::rows), bin("next", &KeysReply::next)};
+    }
+};
+
+/// Sums of this one node's Merkle tree of a partition that it owns (paper section 4.7). Equal sums
+/// mean equal records under that node, on any two nodes of a cluster.
+struct TreeRequest {
+    std::uint16_t partition = 0;
+    std::uint8_t level = 0;            ///< of `nodes`; 0 is the root
+    std::vector<std::uint32_t> nodes;  ///< their places in the level
+    std::uint8_t down = 0;             ///< levels below them that are answered with; at most 4
+    bool anew = false;                 ///< have the tree built from the records again, first
+    static constexpr std::string_view op = "tree";
+    static constexpr auto fields() {
+        return std::tuple{field("partition", &TreeRequest::partition),
+                          field("level", &TreeRequest::level), field("nodes", &TreeRequest::nodes),
+                          field("down", &TreeRequest::down), field("anew", &TreeRequest::anew)};
+    }
+};
+struct TreeNodesReply {
+    bool complete = false;   ///< the tree is there; else it is being built: ask again
+    std::uint8_t depth = 0;  ///< the level of the leaves
+    std::uint8_t level = 0;  ///< of the sums: less than was asked for where the tree ends
+    Bytes sums;              ///< 16 octets a node, in the order of the request's nodes
+    static constexpr auto fields() {
+        return std::tuple{
+            field("complete", &TreeNodesReply::complete), field("depth", &TreeNodesReply::depth),
+            field("level", &TreeNodesReply::level), bin("sums", &TreeNodesReply::sums)};
     }
 };
 
@@ -368,11 +402,11 @@ struct ErrorReply {
     }
 };
 
-using ClientRequest =
-    std::variant<HelloRequest, GetRequest, PutRequest, DelRequest, RingRequest, StatsRequest,
-                 StatusRequest, StageRequest, PlanRequest, CommitRequest, PeekRequest, KeysRequest>;
-using ClientReply =
-    std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply, StatsReply,
-                 StatusReply, StageReply, PlanReply, CommitReply, PeekReply, KeysReply>;
+using ClientRequest = std::variant<HelloRequest, GetRequest, PutRequest, DelRequest, RingRequest,
+                                   StatsRequest, StatusRequest, StageRequest, PlanRequest,
+                                   CommitRequest, PeekRequest, KeysRequest, TreeRequest>;
+using ClientReply = std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply,
+                                 StatsReply, StatusReply, StageReply, PlanReply, CommitReply,
+                                 PeekReply, KeysReply, TreeNodesReply>;
 
 }  // namespace dynamo::wire

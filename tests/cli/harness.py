@@ -40,6 +40,7 @@ def free_base_port(nodes):
 class Tools(unittest.TestCase):
     """One cluster for all tests of a class."""
     nodes = 3
+    daemon_options = ()
 
     @classmethod
     def setUpClass(cls):
@@ -54,7 +55,7 @@ class Tools(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.scratch, ignore_errors=True)
         cls.addClassCleanup(cls.tool, "dyn-cluster", "clean")
         started = cls.tool("dyn-cluster", "start", "--nodes", str(cls.nodes), "--base-port",
-                           str(cls.base), "--wait", "60s")
+                           str(cls.base), "--wait", "60s", "--", *cls.daemon_options)
         if started.returncode != 0:
             raise RuntimeError(started.stderr.decode())
         cls.environment["DYN_SEEDS"] = ",".join(

@@ -9,10 +9,32 @@ namespace {
 
 constexpr std::size_t position_octets = 8;
 constexpr std::size_t page_octets = 4u << 20;
+constexpr unsigned most_levels_down = 4;
+constexpr std::size_t most_nodes_asked = 2048;
 
 Bytes digest_octets(BytesView canonical) {
     const Digest sum = digest(canonical);
     return {reinterpret_cast<const char*>(sum.data()), sum.size()};
+}
+
+/// Whether this node can speak for the partition.
+Result<void> holds(const Desk& desk, Objects& objects, std::uint16_t partition) {
+    if (partition >= desk.routes.partitions())
+        return fail(Code::bad_request, "there is no partition " + std::to_string(partition) +
+                                           "; the ring has " +
+                                           std::to_string(desk.routes.partitions()));
+    if (!desk.routes.is_owner(desk.self(), partition))
+        return fail(Code::bad_request,
+                    "this node does not own partition " + std::to_string(partition));
+    if (objects.rebuilding(partition))
+        return fail(Code::busy, "this node's copy of partition " + std::to_string(partition) +
+                                    " is being rebuilt");
+    return {};
+}
+
+/// Whether a tree may have such a node. Its level is small enough to shift by.
+bool may_have(Objects& objects, unsigned level, std::uint32_t node) {
+    return level <= objects.trees().most_depth() && node < std::uint64_t{1} << level;
 }
 
 wire::KeyRow row_of(const Desk& desk, BytesView row, BytesView record) {
@@ -65,6 +87,8 @@ Result<wire::PeekReply> peek(const Desk& desk, Objects& objects, BytesView key) 
             copy.versions = versions_of(record->object);
             copy.clock_entries = record->object.clock.size();
             copy.digest = digest_octets(wire::encode(record->object));
+            copy.seen = wire::encode(
+                Context{desk.cluster, position_of(key), record->object.clock, NodeId{}});
         }
         reply.copies.push_back(std::move(copy));
     }
@@ -73,22 +97,19 @@ Result<wire::PeekReply> peek(const Desk& desk, Objects& objects, BytesView key) 
 
 Result<wire::KeysReply> list_keys(const Desk& desk, Objects& objects,
                                   const wire::KeysRequest& request) {
-    if (request.partition >= desk.routes.partitions())
-        return fail(Code::bad_request, "there is no partition " +
-                                           std::to_string(request.partition) + "; the ring has " +
-                                           std::to_string(desk.routes.partitions()));
-    if (!desk.routes.is_owner(desk.self(), request.partition))
-        return fail(Code::bad_request,
-                    "this node does not own partition " + std::to_string(request.partition));
-    if (objects.rebuilding(request.partition))
-        return fail(Code::busy, "this node's copy of partition " +
-                                    std::to_string(request.partition) + " is being rebuilt");
+    if (const auto held = holds(desk, objects, request.partition); !held)
+        return std::unexpected(held.error());
+    if (!may_have(objects, request.level, request.node))
+        return fail(Code::bad_request, "no tree has such a node");
+    const RowRange range = rows_under(objects.trees().partition_bits(), request.partition,
+                                      request.level, request.node);
     const std::size_t limit =
         request.limit == 0 ? rows_returned : std::min<std::size_t>(request.limit, rows_returned);
     wire::KeysReply reply;
     std::size_t examined = 0;
     std::size_t octets = 0;  // read from storage
     const auto visit = [&](BytesView row, BytesView record) {
+        if (!range.last.empty() && row >= range.last) return false;
         if (examined == rows_examined || reply.rows.size() == limit || octets > page_octets) {
             reply.next = Bytes(row);
             return false;
@@ -99,9 +120,36 @@ Result<wire::KeysReply> list_keys(const Desk& desk, Objects& objects,
             reply.rows.push_back(row_of(desk, row, record));
         return true;
     };
-    if (const auto scanned = objects.scan_objects(request.partition, request.first, visit);
+    if (const auto scanned =
+            objects.scan_objects(request.partition, std::max(request.first, range.first), visit);
         !scanned)
         return std::unexpected(scanned.error());
+    return reply;
+}
+
+Result<wire::TreeNodesReply> list_nodes(const Desk& desk, Objects& objects,
+                                        const wire::TreeRequest& request) {
+    if (const auto held = holds(desk, objects, request.partition); !held)
+        return std::unexpected(held.error());
+    const bool sound = request.down <= most_levels_down &&
+                       request.nodes.size() <= most_nodes_asked &&
+                       std::ranges::all_of(request.nodes, [&](std::uint32_t node) {
+                           return may_have(objects, request.level, node);
+                       });
+    if (!sound) return fail(Code::bad_request, "no tree has such nodes");
+    Trees& trees = objects.trees();
+    if (request.anew) trees.forget(request.partition);
+    wire::TreeNodesReply reply;
+    const Tree* tree = trees.want(request.partition);
+    if (!tree) return reply;
+    reply.complete = true;
+    reply.depth = static_cast<std::uint8_t>(tree->depth());
+    if (request.level > tree->depth()) return reply;
+    const unsigned down = std::min<unsigned>(request.down, tree->depth() - request.level);
+    reply.level = static_cast<std::uint8_t>(request.level + down);
+    for (const std::uint32_t node : request.nodes)
+        for (std::uint32_t child = 0; child < std::uint32_t{1} << down; ++child)
+            append_sum(reply.sums, tree->node(reply.level, node << down | child));
     return reply;
 }
 

@@ -2,6 +2,7 @@
 //
 //     peek    one key: the node's own copy and every hint that it keeps for an owner
 //     keys    a page of the keys of a partition
+//     tree    sums of its Merkle tree (paper section 4.7)
 //
 // Shape:   a page examines at most `rows_examined` rows, so that one request never holds the loop
 // Threads: one; the node's
@@ -25,5 +26,7 @@ inline constexpr std::size_t rows_returned = 1000;  ///< in one page of keys
 [[nodiscard]] Result<wire::PeekReply> peek(const Desk& desk, Objects& objects, BytesView key);
 [[nodiscard]] Result<wire::KeysReply> list_keys(const Desk& desk, Objects& objects,
                                                 const wire::KeysRequest& request);
+[[nodiscard]] Result<wire::TreeNodesReply> list_nodes(const Desk& desk, Objects& objects,
+                                                      const wire::TreeRequest& request);
 
 }  // namespace dynamo

@@ -35,6 +35,11 @@ TreeSum tree_sum(const ClusterId& cluster, BytesView row, BytesView object) {
     return {checksum(object, checksum(row, key)), checksum(object, checksum(row, ~key))};
 }
 
+void append_sum(Bytes& out, const TreeSum& sum) {
+    for (const std::uint64_t part : {sum.high, sum.low})
+        for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(part >> shift & 255);
+}
+
 Tree::Tree(unsigned partition_bits, unsigned depth)
     : partition_bits_(partition_bits), depth_(depth), leaves_(std::size_t{1} << depth) {
     DYN_CHECK(depth <= max_tree_depth && partition_bits + depth <= 64);

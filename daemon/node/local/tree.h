@@ -44,6 +44,9 @@ struct TreeSum {
 /// Of a record, from its row and its object's canonical encoding.
 [[nodiscard]] TreeSum tree_sum(const ClusterId& cluster, BytesView row, BytesView object);
 
+/// Adds the sum as messages hold it, 16 octets.
+void append_sum(Bytes& out, const TreeSum& sum);
+
 inline constexpr unsigned max_tree_depth = 20;
 
 class Tree {

@@ -45,6 +45,8 @@ class Trees {
     [[nodiscard]] std::size_t complete() const;
     /// Bits of a position that say the partition.
     [[nodiscard]] unsigned partition_bits() const;
+    /// Levels that a tree can have below its root.
+    [[nodiscard]] unsigned most_depth() const;
 
   private:
     struct Growing {
@@ -55,7 +57,6 @@ class Trees {
     };
     [[nodiscard]] std::optional<TreeSum> worth(BytesView row, BytesView record) const;
     void build(std::uint16_t partition, Growing& growing);
-    [[nodiscard]] unsigned most_depth() const;
 
     Desk& desk_;
     std::map<std::uint16_t, Growing> trees_;

@@ -116,11 +116,6 @@ bool is_sound(const wire::ExchangeOffer& offer) {
     return offer.last.empty() || (before < offer.last && offer.first < offer.last);
 }
 
-void append_sum(Bytes& out, const TreeSum& sum) {
-    for (const std::uint64_t part : {sum.high, sum.low})
-        for (int shift = 56; shift >= 0; shift -= 8) out += static_cast<char>(part >> shift & 255);
-}
-
 bool is_sound(const wire::TreeOffer& offer) {
     if (offer.level > max_tree_depth || offer.nodes.size() > max_items ||
         offer.sums.size() != offer.nodes.size() * sum_octets)

@@ -25,8 +25,6 @@ namespace dynamo {
 /// Those of a sound offer, no deeper than `tree`, that are different in it.
 [[nodiscard]] std::vector<std::uint32_t> different_nodes(const Tree& tree,
                                                          const wire::TreeOffer& offer);
-/// Adds a sum as offers hold it, 16 octets.
-void append_sum(Bytes& out, const TreeSum& sum);
 
 /// Fills in the answer to a sound offer of a partition that this node owns.
 [[nodiscard]] Result<void> compare(Desk& desk, Objects& objects, const wire::ExchangeOffer& offer,

@@ -115,6 +115,7 @@ struct HeldCopy {
     std::vector<Version> versions;
     std::uint64_t clock_entries = 0;
     std::string digest;  ///< 32 hexadecimal digits; equal states, and only they, have equal ones
+    ContextToken seen;   ///< covers every write that the copy has seen
 };
 struct Held {
     bool owner = false;       ///< the node stands in the key's preference list
@@ -176,6 +177,7 @@ class Admin {
     [[nodiscard]] Result<std::uint64_t> commit(const std::string& plan_id);
 
   private:
+    friend class Comparison;
     explicit Admin(Client client);
     Client client_;
 };

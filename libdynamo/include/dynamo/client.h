@@ -115,6 +115,7 @@ class Client {
 
   private:
     friend class Admin;
+    friend class Comparison;
     struct Parts;
     explicit Client(std::unique_ptr<Parts> parts);
     std::unique_ptr<Parts> parts_;

@@ -64,7 +64,8 @@ std::vector<ClientRequest> client_requests() {
             PlanRequest{},
             CommitRequest{"p-91c2d07a"},
             PeekRequest{"cart:7"},
-            KeysRequest{17, "row-1", "cart:", 100}};
+            KeysRequest{17, "row-1", "cart:", 100, 4, 9},
+            TreeRequest{17, 4, {0, 9}, 4, true}};
 }
 std::vector<ClientReply> client_replies() {
     return {hello_reply(),
@@ -85,11 +86,13 @@ std::vector<ClientReply> client_replies() {
             StageReply{1},
             PlanReply{"p-91c2d07a", encode(sample_ring().head())},
             CommitReply{2},
-            PeekReply{true,
-                      false,
-                      {{"", false, get_reply().versions, 3, Bytes(16, '\x55')},
-                       {Bytes(16, '\x22'), true, {}, 0, {}}}},
-            KeysReply{{{"row-1", Bytes(16, '\x55'), 2, true}, {"row-2", "", 0, false}}, "row-3"}};
+            PeekReply{
+                true,
+                false,
+                {{"", false, get_reply().versions, 3, Bytes(16, '\x55'), encode(sample_context())},
+                 {Bytes(16, '\x22'), true, {}, 0, {}, {}}}},
+            KeysReply{{{"row-1", Bytes(16, '\x55'), 2, true}, {"row-2", "", 0, false}}, "row-3"},
+            TreeNodesReply{true, 8, 8, Bytes(32, '\x55')}};
 }
 
 std::vector<PeerMessage> peer_messages() {

@@ -1,0 +1,345 @@
+// dyn-repair: has replicas mended by hand, beside what they do by themselves.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cli/common/interrupt.h"
+#include "cli/common/lines.h"
+#include "cli/common/options.h"
+#include "cli/common/progress.h"
+#include "cli/common/spec.h"
+#include "cli/diff/pairs.h"
+#include "cli/diff/repair.h"
+#include "dynamo/diff.h"
+
+namespace dynamo::cli {
+namespace {
+
+constexpr std::size_t keys_at_once = 64;
+constexpr std::size_t longest_key_text = 1u << 20;
+
+class RepairTool {
+  public:
+    Spec spec();
+
+  private:
+    void build(App& app);
+    int run();
+    int run_with(Admin& admin, const RingView& ring, Client& client);
+    [[nodiscard]] Result<void> mend_list(Repair& repair);
+    [[nodiscard]] Result<void> mend_scope(Admin& admin, const RingView& ring, Repair& repair);
+    [[nodiscard]] Result<std::vector<unsigned>> partitions_in_scope(const RingView& ring);
+    [[nodiscard]] Result<std::set<std::string>> different_in(Admin& admin, const RingView& ring,
+                                                             unsigned partition);
+    void mend(Repair& repair, const std::vector<std::string>& keys);
+    void tell(const std::string& key, const Repair::Outcome& outcome);
+    void keep_rate();
+    [[nodiscard]] int finish();
+
+    CommonOptions common_{"dyn-repair"};
+    std::string scope_ = "all";
+    std::string keys_from_;
+    bool dry_run_ = false;
+    unsigned max_rate_ = 0;
+
+    std::string prefix_;
+    std::string only_key_;
+    Progress progress_;
+    std::optional<double> share_;
+    std::chrono::steady_clock::time_point begun_;
+    std::uint64_t looked_at_ = 0;
+    std::uint64_t different_ = 0;
+    std::uint64_t failed_ = 0;
+    std::uint64_t octets_ = 0;
+};
+
+Spec RepairTool::spec() {
+    return {
+        .name = "dyn-repair",
+        .brief = "have replicas mended now",
+        .about =
+            "Replicas mend their differences by themselves; this does it at once, for all keys or "
+            "some, and says when all owners hold the same. It finds what differs as "
+            "dyn-merkle-diff does, so a repair of what is whole costs next to nothing, and one "
+            "that was interrupted goes on where it was when it is run again.",
+        .build = [this](App& app) { build(app); },
+        .examples = {{"dyn-repair run", "Mend everything that owners hold differently."},
+                     {"dyn-repair run --scope node=n2 --max-rate 500",
+                      "Mend what n2 owns, 500 keys a second."},
+                     {"dyn-repair run --scope prefix=cart: --dry-run", "Say what would be mended."},
+                     {"dyn-merkle-diff n1 n3 --keys -0 | dyn-repair run --keys-from - -0",
+                      "Mend what two nodes differ in."}},
+        .exits = with_failures({{exits::done, "all owners hold the same"},
+                                {exits::no, "with --dry-run: there is work"},
+                                {exits::partial, "some keys could not be mended, or interrupted"}}),
+    };
+}
+
+void RepairTool::build(App& app) {
+    App& run_verb = app.verb("run", "mend what owners hold differently");
+    run_verb.option({.letter = "",
+                     .name = "--scope",
+                     .help = "all (the default), node=NAME, partition=N, prefix=P or key=K",
+                     .value = "SCOPE"},
+                    scope_);
+    run_verb
+        .option({.letter = "",
+                 .name = "--keys-from",
+                 .help = "the keys of a list, - for standard input or @FILE",
+                 .value = "SOURCE"},
+                keys_from_)
+        .excludes = {"--scope"};
+    run_verb.flag({.letter = "", .name = "--dry-run", .help = "say what there is to do, and stop"},
+                  dry_run_);
+    run_verb.option({.letter = "",
+                     .name = "--max-rate",
+                     .help = "keys to mend in a second, at most",
+                     .value = "N"},
+                    max_rate_);
+    common_.declare(run_verb,
+                    {.formats = {"human", "json", "ndjson"}, .keys = true, .lists = true});
+    run_verb.action([this] { return run(); });
+}
+
+/// Waits so long that no more than --max-rate keys a second were looked at.
+void RepairTool::keep_rate() {
+    if (max_rate_ > 0) {
+        const auto due = begun_ + std::chrono::microseconds(looked_at_ * 1'000'000 / max_rate_);
+        static_cast<void>(sleep_until(due));
+    }
+}
+
+void RepairTool::tell(const std::string& key, const Repair::Outcome& outcome) {
+    ++looked_at_;
+    if (outcome.failed) {
+        ++failed_;
+        progress_.clear();
+        static_cast<void>(common_.reporter().error(*outcome.failed, common_.key_text(key)));
+        return;
+    }
+    if (!outcome.changed) {
+        return;
+    }
+    ++different_;
+    octets_ += outcome.octets;
+    if (dry_run_) {
+        std::string line = common_.key_text(key) + common_.separator();
+        if (common_.json()) {
+            nlohmann::ordered_json object;
+            put_octets(object, "key", key);
+            line = dumped(object) + "\n";
+        }
+        progress_.clear();
+        static_cast<void>(write_out(line));
+    }
+}
+
+void RepairTool::mend(Repair& repair, const std::vector<std::string>& keys) {
+    for (std::size_t at = 0; at < keys.size() && !interrupted(); at += keys_at_once) {
+        const auto end = std::min(keys.size(), at + keys_at_once);
+        const std::vector<std::string> some(keys.begin() + static_cast<std::ptrdiff_t>(at),
+                                            keys.begin() + static_cast<std::ptrdiff_t>(end));
+        if (dry_run_) {
+            for (const std::string& key : some) {
+                tell(key, repair.look(key));
+            }
+        } else {
+            repair.mend(some, [this](const std::string& key, const Repair::Outcome& outcome) {
+                tell(key, outcome);
+            });
+        }
+        progress_.show(looked_at_, failed_, share_);
+        keep_rate();
+    }
+}
+
+Result<void> RepairTool::mend_list(Repair& repair) {
+    auto reader = LineReader::open(keys_from_, common_.separator(), longest_key_text);
+    if (!reader) {
+        return std::unexpected(reader.error());
+    }
+    std::vector<std::string> keys;
+    while (!reader->at_end() && !interrupted()) {
+        const auto line = reader->next();
+        if (!line) {
+            mend(repair, std::exchange(keys, {}));
+            if (const auto filled = reader->fill(std::chrono::milliseconds(200)); !filled) {
+                return filled;
+            }
+            continue;
+        }
+        auto key = line->too_long ? std::unexpected(Error{Code::too_large, "the line is too long"})
+                                  : common_.key_from_text(line->text);
+        if (key && key->empty()) {
+            key = std::unexpected(Error{Code::bad_request, "a key has one octet or more"});
+        }
+        if (!key) {
+            ++failed_;
+            static_cast<void>(
+                common_.reporter().error(key.error(), fmt::format("line {}", line->number)));
+            continue;
+        }
+        keys.push_back(std::move(*key));
+        if (keys.size() == keys_at_once) {
+            mend(repair, std::exchange(keys, {}));
+        }
+    }
+    mend(repair, keys);
+    return {};
+}
+
+Result<std::vector<unsigned>> RepairTool::partitions_in_scope(const RingView& ring) {
+    const auto equals = scope_.find('=');
+    const std::string kind = scope_.substr(0, equals);
+    const std::string what = equals == std::string::npos ? "" : scope_.substr(equals + 1);
+    std::vector<unsigned> partitions;
+    if (kind == "partition") {
+        unsigned number = 0;
+        const char* end = what.data() + what.size();
+        if (const auto read = std::from_chars(what.data(), end, number);
+            read.ec != std::errc{} || read.ptr != end || number >= ring.partitions) {
+            return std::unexpected(Error{
+                Code::bad_request,
+                fmt::format("there is no partition '{}'; the ring has {}", what, ring.partitions)});
+        }
+        return std::vector<unsigned>{number};
+    }
+    if (kind == "key" || kind == "prefix") {
+        auto octets = common_.key_from_text(what);
+        if (!octets) {
+            return std::unexpected(octets.error());
+        }
+        if (octets->empty()) {
+            return std::unexpected(Error{Code::bad_request, "--scope " + kind + "= names nothing"});
+        }
+        (kind == "key" ? only_key_ : prefix_) = std::move(*octets);
+        if (kind == "key") {
+            return partitions;
+        }
+    } else if (kind != "node" && scope_ != "all") {
+        return std::unexpected(Error{
+            Code::bad_request,
+            fmt::format("no scope is called '{}'; write all, node=NAME, partition=N, prefix=P or "
+                        "key=K",
+                        scope_)});
+    }
+    std::string id;
+    if (kind == "node") {
+        const auto node = member_named(ring, what);
+        if (!node) {
+            return std::unexpected(node.error());
+        }
+        id = node->id;
+    }
+    for (unsigned at = 0; at < ring.partitions; ++at) {
+        if (id.empty() || std::ranges::any_of(ring.owners[at], [&](unsigned owner) {
+                return ring.nodes[owner].id == id;
+            })) {
+            partitions.push_back(at);
+        }
+    }
+    return partitions;
+}
+
+Result<std::set<std::string>> RepairTool::different_in(Admin& admin, const RingView& ring,
+                                                       unsigned partition) {
+    std::set<std::string> keys;
+    for (const Pair& pair : pairs_of(ring, partition)) {
+        Comparison comparison(admin, pair.first.client_address, pair.second.client_address);
+        auto suspects = comparison.partition(partition, {.prefix = prefix_});
+        if (!suspects) {
+            return std::unexpected(suspects.error());
+        }
+        for (Suspect& suspect : *suspects) {
+            keys.insert(std::move(suspect.key));
+        }
+    }
+    return keys;
+}
+
+Result<void> RepairTool::mend_scope(Admin& admin, const RingView& ring, Repair& repair) {
+    const auto partitions = partitions_in_scope(ring);
+    if (!partitions) {
+        return std::unexpected(partitions.error());
+    }
+    if (!only_key_.empty()) {
+        mend(repair, {only_key_});
+        return {};
+    }
+    for (std::size_t at = 0; at < partitions->size() && !interrupted(); ++at) {
+        share_ = static_cast<double>(at) / static_cast<double>(partitions->size());
+        progress_.show(looked_at_, failed_, share_);
+        const auto keys = different_in(admin, ring, (*partitions)[at]);
+        if (!keys) {
+            return std::unexpected(keys.error());
+        }
+        mend(repair, {keys->begin(), keys->end()});
+    }
+    return {};
+}
+
+int RepairTool::finish() {
+    progress_.clear();
+    if (common_.json()) {
+        const nlohmann::ordered_json object = {{"schema", common_.reporter().schema()},
+                                               {"different", different_},
+                                               {"failed", failed_},
+                                               {"octets", octets_},
+                                               {"dry_run", dry_run_}};
+        static_cast<void>(write_out(dumped(object) + "\n"));
+    } else if (dry_run_) {
+        std::string text = fmt::format("{} {} to be mended, {} held of them", different_,
+                                       different_ == 1 ? "key" : "keys", bytes_text(octets_));
+        if (max_rate_ > 0) {
+            text += fmt::format(", {} at {} a second",
+                                age_text(static_cast<std::int64_t>(different_ * 1000 / max_rate_)),
+                                max_rate_);
+        }
+        common_.reporter().remark(text);
+    } else {
+        common_.reporter().remark(fmt::format("{} mended, {} failed", different_, failed_));
+    }
+    if (failed_ > 0 || interrupted()) {
+        return exits::partial;
+    }
+    return dry_run_ && different_ > 0 ? exits::no : exits::done;
+}
+
+int RepairTool::run_with(Admin& admin, const RingView& ring, Client& client) {
+    catch_interrupt();
+    begun_ = std::chrono::steady_clock::now();
+    Repair repair(client, admin, ring, common_.timeout());
+    const auto done = keys_from_.empty() ? mend_scope(admin, ring, repair) : mend_list(repair);
+    if (!done) {
+        progress_.clear();
+        return common_.reporter().error(done.error());
+    }
+    return finish();
+}
+
+int RepairTool::run() {
+    const Reporter reporter = common_.reporter();
+    auto with = common_.open_with_ring();
+    if (!with) {
+        return reporter.error(with.error());
+    }
+    auto client = common_.open_client();
+    if (!client) {
+        return reporter.error(client.error());
+    }
+    return run_with(with->admin, with->ring, *client);
+}
+
+}  // namespace
+}  // namespace dynamo::cli
+
+int main(int count, char** words) {
+    dynamo::cli::RepairTool tool;
+    return dynamo::cli::run_tool(tool.spec(), count, words);
+}

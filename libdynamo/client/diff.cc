@@ -1,0 +1,247 @@
+#include "dynamo/diff.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "libdynamo/client/parts.h"
+#include "libdynamo/wire/state_codec.h"
+
+namespace dynamo {
+namespace {
+
+constexpr unsigned levels_at_once = 4;
+/// Parents whose children are asked for at once: a reply of 32 KiB at most.
+constexpr std::size_t nodes_at_once = 128;
+constexpr std::size_t sum_octets = 16;
+constexpr std::size_t position_octets = 8;
+/// With more of its children different than this the records of the parent are listed at once.
+constexpr std::size_t most_different_children = (std::size_t{1} << levels_at_once) / 2;
+constexpr auto between_tries = std::chrono::milliseconds(20);
+
+const HeldCopy* own_copy(const Held& held) {
+    const auto at = std::ranges::find_if(
+        held.copies, [](const HeldCopy& copy) { return copy.hint_for.empty(); });
+    return at == held.copies.end() ? nullptr : &*at;
+}
+
+std::vector<std::string> live_values_of(const HeldCopy& copy) {
+    std::vector<std::string> values;
+    for (const Version& version : copy.versions)
+        if (!version.tombstone) values.push_back(version.value);
+    std::ranges::sort(values);
+    return values;
+}
+
+bool has_tombstone(const HeldCopy& copy) {
+    return std::ranges::any_of(copy.versions, &Version::tombstone);
+}
+
+KeyDifference::Kind kind_of(const KeyDifference& difference, const ClusterId& cluster) {
+    using Kind = KeyDifference::Kind;
+    const HeldCopy& first = difference.first;
+    const HeldCopy& second = difference.second;
+    if (first.damaged || second.damaged) return Kind::concurrent;
+    if ((has_tombstone(first) || has_tombstone(second)) &&
+        live_values_of(first) == live_values_of(second))
+        return Kind::tombstone;
+    if (second.digest.empty()) return Kind::only_first;
+    if (first.digest.empty()) return Kind::only_second;
+    const Position position = position_of(difference.key);
+    const auto a = wire::decode_context(first.seen.octets, cluster, position);
+    const auto b = wire::decode_context(second.seen.octets, cluster, position);
+    if (!a || !b) return Kind::concurrent;
+    const bool first_has_all = a->seen.covers(b->seen);
+    const bool second_has_all = b->seen.covers(a->seen);
+    if (first_has_all == second_has_all) return Kind::concurrent;
+    return first_has_all ? Kind::first_newer : Kind::second_newer;
+}
+
+}  // namespace
+
+/// One partition's comparison under way.
+struct Comparison::Walk {
+    Client::Parts& parts;
+    const std::vector<std::string>& addresses;
+    const CompareOptions& options;
+    Cost& cost;
+    std::uint16_t partition;
+    unsigned depth = 0;
+    std::map<Bytes, Suspect> found = {};  // by row
+
+    template <typename Reply>
+    using Both = std::array<Reply, 2>;
+
+    template <typename Reply>
+    [[nodiscard]] Result<Both<Reply>> ask(const wire::ClientRequest& request) {
+        auto answers = parts.ask_each(addresses, request);
+        Both<Reply> replies;
+        for (std::size_t i = 0; i < 2; ++i) {
+            auto reply = reply_as<Reply>(std::move(answers[i]));
+            if (!reply) return std::unexpected(reply.error());
+            replies[i] = std::move(*reply);
+        }
+        return replies;
+    }
+
+    using Sums = Both<wire::TreeNodesReply>;
+
+    /// Asks until both trees are there; nothing when that takes too long.
+    [[nodiscard]] Result<std::optional<Sums>> sums(wire::TreeRequest request) {
+        const auto until = std::chrono::steady_clock::now() + options.patience;
+        for (;;) {
+            auto replies = ask<wire::TreeNodesReply>(request);
+            if (!replies) return std::unexpected(replies.error());
+            if ((*replies)[0].complete && (*replies)[1].complete) return std::move(*replies);
+            if (std::chrono::steady_clock::now() >= until) return std::nullopt;
+            request.anew = false;
+            std::this_thread::sleep_for(between_tries);
+        }
+    }
+
+    [[nodiscard]] Result<void> run() {
+        ++cost.partitions;
+        const auto roots = sums({partition, 0, {0}, 0, options.anew});
+        if (!roots) return std::unexpected(roots.error());
+        if (!*roots) return list(0, 0);
+        depth = std::min((**roots)[0].depth, (**roots)[1].depth);
+        cost.leaves += std::uint64_t{1} << depth;
+        if ((**roots)[0].sums == (**roots)[1].sums) return {};
+        return descend(0, {0});
+    }
+
+    /// Of nodes that differ: into their children, a part of them at a time.
+    [[nodiscard]] Result<void> descend(unsigned level, const std::vector<std::uint32_t>& nodes) {
+        for (std::size_t at = 0; at < nodes.size(); at += nodes_at_once) {
+            const auto end = std::min(nodes.size(), at + nodes_at_once);
+            const std::vector<std::uint32_t> some(nodes.begin() + static_cast<std::ptrdiff_t>(at),
+                                                  nodes.begin() + static_cast<std::ptrdiff_t>(end));
+            if (const auto done = descend_some(level, some); !done) return done;
+        }
+        return {};
+    }
+
+    [[nodiscard]] Result<void> descend_some(unsigned level,
+                                            const std::vector<std::uint32_t>& nodes) {
+        const unsigned down = std::min(levels_at_once, depth - std::min(depth, level));
+        if (down == 0) return list_all(level, nodes);
+        const auto children = sums({partition, static_cast<std::uint8_t>(level), nodes,
+                                    static_cast<std::uint8_t>(down), false});
+        if (!children) return std::unexpected(children.error());
+        const std::size_t octets = (nodes.size() << down) * sum_octets;
+        // A tree that was begun anew meanwhile may have another depth.
+        if (!*children || (**children)[0].sums.size() != octets ||
+            (**children)[1].sums.size() != octets)
+            return list_all(level, nodes);
+        std::vector<std::uint32_t> different;
+        for (std::size_t i = 0; i < nodes.size(); ++i)
+            if (const auto done = compare_children(level, nodes[i], i, down, **children, different);
+                !done)
+                return done;
+        if (level + down == depth) return list_all(depth, different);
+        return descend(level + down, different);
+    }
+
+    /// Adds the children of the `at`th node that differ, or lists what lies under it when they are
+    /// leaves and most of them do.
+    [[nodiscard]] Result<void> compare_children(unsigned level, std::uint32_t node, std::size_t at,
+                                                unsigned down, const Sums& sums,
+                                                std::vector<std::uint32_t>& different) {
+        const std::size_t before = different.size();
+        const std::uint32_t children = std::uint32_t{1} << down;
+        for (std::uint32_t child = 0; child < children; ++child) {
+            const std::size_t place = ((at << down) + child) * sum_octets;
+            if (BytesView(sums[0].sums).substr(place, sum_octets) !=
+                BytesView(sums[1].sums).substr(place, sum_octets))
+                different.push_back(node << down | child);
+        }
+        if (level + down < depth || different.size() - before <= most_different_children) return {};
+        different.resize(before);
+        return list(level, node);
+    }
+
+    [[nodiscard]] Result<void> list_all(unsigned level, const std::vector<std::uint32_t>& nodes) {
+        for (const std::uint32_t node : nodes)
+            if (const auto done = list(level, node); !done) return done;
+        return {};
+    }
+
+    /// The records under a node, page by page, side by side.
+    [[nodiscard]] Result<void> list(unsigned level, std::uint32_t node) {
+        ++cost.leaves_different;
+        wire::KeysRequest request{
+            partition, {}, options.prefix, 0, static_cast<std::uint8_t>(level), node};
+        for (;;) {
+            auto pages = ask<wire::KeysReply>(request);
+            if (!pages) return std::unexpected(pages.error());
+            Bytes next;
+            for (const auto& page : *pages)
+                if (!page.next.empty() && (next.empty() || page.next < next)) next = page.next;
+            for (std::size_t i = 0; i < 2; ++i) take((*pages)[i].rows, i, next);
+            if (next.empty()) return {};
+            request.first = std::move(next);
+        }
+    }
+
+    /// Rows from `next` on are left to the next page: not both nodes have spoken of them.
+    void take(const std::vector<wire::KeyRow>& rows, std::size_t from, const Bytes& next) {
+        for (const wire::KeyRow& row : rows) {
+            if (row.row.size() <= position_octets || (!next.empty() && row.row >= next)) continue;
+            const auto at = found.try_emplace(row.row).first;
+            at->second.key = row.row.substr(position_octets);
+            at->second.partition = partition;
+            (from == 0 ? at->second.first : at->second.second) = row.digest;
+            // Two damaged records say nothing, so they are not the same.
+            if (from == 1 && at->second.first == row.digest && !row.digest.empty()) found.erase(at);
+        }
+    }
+};
+
+Comparison::Comparison(Admin& admin, std::string first, std::string second)
+    : admin_(admin),
+      first_(std::move(first)),
+      second_(std::move(second)),
+      octets_before_(admin.client_.parts_->octets) {}
+
+Result<std::vector<Suspect>> Comparison::partition(unsigned partition,
+                                                   const CompareOptions& options) {
+    const std::vector<std::string> addresses{first_, second_};
+    Walk walk{*admin_.client_.parts_, addresses, options, cost_,
+              static_cast<std::uint16_t>(partition)};
+    if (const auto done = walk.run(); !done) return std::unexpected(done.error());
+    std::vector<Suspect> suspects;
+    suspects.reserve(walk.found.size());
+    for (auto& [row, suspect] : walk.found) suspects.push_back(std::move(suspect));
+    return suspects;
+}
+
+Result<std::optional<KeyDifference>> Comparison::look(const Suspect& suspect, bool settled) {
+    KeyDifference difference;
+    difference.key = suspect.key;
+    difference.partition = suspect.partition;
+    for (auto [address, copy] :
+         {std::pair{&first_, &difference.first}, {&second_, &difference.second}}) {
+        const auto held = admin_.peek_at(*address, suspect.key);
+        if (!held) return std::unexpected(held.error());
+        if (const HeldCopy* own = own_copy(*held)) *copy = *own;
+    }
+    const HeldCopy& first = difference.first;
+    const HeldCopy& second = difference.second;
+    const bool damaged = first.damaged || second.damaged;
+    if (!damaged && first.digest == second.digest) return std::nullopt;
+    if (settled &&
+        (to_hex(suspect.first) != first.digest || to_hex(suspect.second) != second.digest))
+        return std::nullopt;
+    difference.kind = kind_of(difference, admin_.client_.parts_->ring->cluster);
+    return difference;
+}
+
+Comparison::Cost Comparison::cost() const {
+    Cost cost = cost_;
+    cost.octets = admin_.client_.parts_->octets - octets_before_;
+    return cost;
+}
+
+}  // namespace dynamo

@@ -1,0 +1,86 @@
+// Comparing what two nodes hold of a partition that both own, by their Merkle trees (paper section
+// 4.7), and naming the keys that differ.
+//
+//     Comparison comparison(*admin, "127.0.0.1:7100", "127.0.0.1:7110");
+//     for (const auto& suspect : *comparison.partition(17, {}))
+//         if (const auto difference = *comparison.look(suspect, false)) ...
+//
+// The trees are walked from the root, and only what lies under leaves that differ is listed, so a
+// comparison costs in proportion to the differences. A key that is being written differs for a
+// moment: look() reads a suspect again, and what has changed or is equal by then is in flight.
+//
+// Threads: one owner at a time; every call blocks
+// Errors:  Result<T>, as client.h; `busy` from a node whose copy is being rebuilt
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dynamo/admin.h"
+
+namespace dynamo {
+
+struct CompareOptions {
+    std::string prefix;  ///< only keys that begin so
+    bool anew = false;   ///< have both trees built from the records again, first
+    /// How long a tree may take to be built; after that the records are compared one by one.
+    std::chrono::milliseconds patience{30000};
+};
+
+/// A key whose records differ when they are listed.
+struct Suspect {
+    std::string key;
+    unsigned partition = 0;
+    std::string first;  ///< digest of what the first node holds, octets; empty: nothing, or damaged
+    std::string second;
+};
+
+struct KeyDifference {
+    enum class Kind : std::uint8_t {
+        only_first,
+        only_second,
+        first_newer,   ///< the first has seen all that the second has, and more
+        second_newer,  ///< the other way round
+        concurrent,    ///< each has seen a write that the other has not; or one is damaged
+        tombstone,     ///< the same live values: they differ in what was deleted
+    };
+    std::string key;
+    unsigned partition = 0;
+    Kind kind = Kind::concurrent;
+    HeldCopy first;  ///< without versions and digest where the node holds nothing
+    HeldCopy second;
+};
+
+class Comparison {
+  public:
+    /// `admin` must outlive it.
+    Comparison(Admin& admin, std::string first, std::string second);
+
+    /// The keys whose records differ now.
+    [[nodiscard]] Result<std::vector<Suspect>> partition(unsigned partition,
+                                                         const CompareOptions& options);
+    /// How they differ. Nothing when they are equal by now or, with `settled`, when either node's
+    /// record is not the one that was listed.
+    [[nodiscard]] Result<std::optional<KeyDifference>> look(const Suspect& suspect, bool settled);
+
+    /// What was compared so far.
+    struct Cost {
+        std::uint64_t partitions = 0;
+        std::uint64_t leaves = 0;            ///< of the shallower tree of each partition
+        std::uint64_t leaves_different = 0;  ///< or inner nodes, where most below them differ
+        std::uint64_t octets = 0;            ///< exchanged with both nodes, in both directions
+    };
+    [[nodiscard]] Cost cost() const;
+
+  private:
+    struct Walk;
+    Admin& admin_;
+    std::string first_;
+    std::string second_;
+    Cost cost_;
+    std::uint64_t octets_before_ = 0;
+};
+
+}  // namespace dynamo
