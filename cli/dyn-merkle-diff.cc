@@ -1,7 +1,9 @@
 // dyn-merkle-diff: names the keys that replicas hold differently, by their Merkle trees.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -62,7 +64,10 @@ class MerkleDiff {
     bool verify_tree_ = false;
 
     std::vector<Found> found_;
-    Comparison::Cost cost_;
+    std::uint64_t compared_ = 0;  // pairs of copies
+    std::uint64_t leaves_ = 0;
+    std::uint64_t leaves_different_ = 0;
+    std::uint64_t octets_ = 0;
     std::uint64_t in_flight_ = 0;
     std::set<std::string> keys_found_;
     std::map<unsigned, std::array<std::uint64_t, 6>> by_partition_;
@@ -165,19 +170,26 @@ Result<void> MerkleDiff::gather(Admin& admin, const std::vector<Pair>& pairs) {
         options.prefix = std::move(*prefix);
     }
     for (const Pair& pair : pairs) {
-        if (interrupted()) {
-            return {};
-        }
+        compared_ += pair.partitions.size();
         Found found{pair, {admin, pair.first.client_address, pair.second.client_address}, {}};
-        auto suspects = found.comparison.partition(pair.partition, options);
-        if (!suspects) {
-            return std::unexpected(suspects.error());
+        const auto different = found.comparison.different(pair.partitions, options);
+        if (!different) {
+            return std::unexpected(different.error());
+        }
+        for (const unsigned partition : *different) {
+            if (interrupted()) {
+                return {};
+            }
+            auto suspects = found.comparison.partition(partition, options);
+            if (!suspects) {
+                return std::unexpected(suspects.error());
+            }
+            std::ranges::move(*suspects, std::back_inserter(found.suspects));
         }
         const auto cost = found.comparison.cost();
-        cost_.leaves += cost.leaves;
-        cost_.leaves_different += cost.leaves_different;
-        cost_.octets += cost.octets;
-        found.suspects = std::move(*suspects);
+        leaves_ += cost.leaves;
+        leaves_different_ += cost.leaves_different;
+        octets_ += cost.octets;
         if (!found.suspects.empty()) {
             found_.push_back(std::move(found));
         }
@@ -195,7 +207,7 @@ Result<void> MerkleDiff::settle_and_print() {
         if (const auto looked = look_at(found); !looked) {
             return looked;
         }
-        cost_.octets += found.comparison.cost().octets - before;
+        octets_ += found.comparison.cost().octets - before;
     }
     return {};
 }
@@ -214,7 +226,7 @@ Result<void> MerkleDiff::look_at(Found& found) {
             ++in_flight_;
             continue;
         }
-        ++by_partition_[found.pair.partition][static_cast<std::size_t>((*difference)->kind)];
+        ++by_partition_[suspect.partition][static_cast<std::size_t>((*difference)->kind)];
         const bool is_new = keys_found_.insert(suspect.key).second;
         std::string out;
         if (keys_) {
@@ -349,17 +361,20 @@ void MerkleDiff::print_summary() const {
 
 void MerkleDiff::remark_cost() const {
     if (common_.json()) {
-        const nlohmann::ordered_json object = {
-            {"schema", common_.reporter().schema()},      {"keys", keys_found_.size()},
-            {"leaves_different", cost_.leaves_different}, {"leaves", cost_.leaves},
-            {"octets_exchanged", cost_.octets},           {"in_flight_ignored", in_flight_}};
+        const nlohmann::ordered_json object = {{"schema", common_.reporter().schema()},
+                                               {"keys", keys_found_.size()},
+                                               {"copies", compared_},
+                                               {"leaves_different", leaves_different_},
+                                               {"leaves", leaves_},
+                                               {"octets_exchanged", octets_},
+                                               {"in_flight_ignored", in_flight_}};
         static_cast<void>(write_out(dumped(object) + "\n"));
         return;
     }
     common_.reporter().remark(
-        fmt::format("{} {}, {}/{} leaves, {} exchanged, {} in flight ignored", keys_found_.size(),
-                    keys_found_.size() == 1 ? "key differs" : "keys differ", cost_.leaves_different,
-                    cost_.leaves, bytes_text(cost_.octets), in_flight_));
+        fmt::format("{} {}, {}/{} leaves of {} copies, {} exchanged, {} in flight ignored",
+                    keys_found_.size(), keys_found_.size() == 1 ? "key differs" : "keys differ",
+                    leaves_different_, leaves_, compared_, bytes_text(octets_), in_flight_));
 }
 
 int MerkleDiff::run() {

@@ -35,8 +35,8 @@ class RepairTool {
     [[nodiscard]] Result<void> mend_list(Repair& repair);
     [[nodiscard]] Result<void> mend_scope(Admin& admin, const RingView& ring, Repair& repair);
     [[nodiscard]] Result<std::vector<unsigned>> partitions_in_scope(const RingView& ring);
-    [[nodiscard]] Result<std::set<std::string>> different_in(Admin& admin, const RingView& ring,
-                                                             unsigned partition);
+    [[nodiscard]] Result<void> mend_pair(Comparison& comparison,
+                                         const std::vector<unsigned>& partitions, Repair& repair);
     void mend(Repair& repair, const std::vector<std::string>& keys);
     void tell(const std::string& key, const Repair::Outcome& outcome);
     void keep_rate();
@@ -57,6 +57,7 @@ class RepairTool {
     std::uint64_t different_ = 0;
     std::uint64_t failed_ = 0;
     std::uint64_t octets_ = 0;
+    std::set<std::string> looked_at_before_;  // with --dry-run
 };
 
 Spec RepairTool::spec() {
@@ -247,20 +248,31 @@ Result<std::vector<unsigned>> RepairTool::partitions_in_scope(const RingView& ri
     return partitions;
 }
 
-Result<std::set<std::string>> RepairTool::different_in(Admin& admin, const RingView& ring,
-                                                       unsigned partition) {
-    std::set<std::string> keys;
-    for (const Pair& pair : pairs_of(ring, partition)) {
-        Comparison comparison(admin, pair.first.client_address, pair.second.client_address);
-        auto suspects = comparison.partition(partition, {.prefix = prefix_});
+Result<void> RepairTool::mend_pair(Comparison& comparison, const std::vector<unsigned>& partitions,
+                                   Repair& repair) {
+    const CompareOptions options{.prefix = prefix_};
+    const auto different = comparison.different(partitions, options);
+    if (!different) {
+        return std::unexpected(different.error());
+    }
+    for (const unsigned partition : *different) {
+        if (interrupted()) {
+            return {};
+        }
+        const auto suspects = comparison.partition(partition, options);
         if (!suspects) {
             return std::unexpected(suspects.error());
         }
-        for (Suspect& suspect : *suspects) {
-            keys.insert(std::move(suspect.key));
+        std::vector<std::string> keys;
+        for (const Suspect& suspect : *suspects) {
+            // What is only looked at differs between the next two owners as well.
+            if (!dry_run_ || looked_at_before_.insert(suspect.key).second) {
+                keys.push_back(suspect.key);
+            }
         }
+        mend(repair, keys);
     }
-    return keys;
+    return {};
 }
 
 Result<void> RepairTool::mend_scope(Admin& admin, const RingView& ring, Repair& repair) {
@@ -272,14 +284,15 @@ Result<void> RepairTool::mend_scope(Admin& admin, const RingView& ring, Repair& 
         mend(repair, {only_key_});
         return {};
     }
-    for (std::size_t at = 0; at < partitions->size() && !interrupted(); ++at) {
-        share_ = static_cast<double>(at) / static_cast<double>(partitions->size());
+    const auto pairs = pairs_of(ring, *partitions);
+    for (std::size_t at = 0; at < pairs.size() && !interrupted(); ++at) {
+        share_ = static_cast<double>(at) / static_cast<double>(pairs.size());
         progress_.show(looked_at_, failed_, share_);
-        const auto keys = different_in(admin, ring, (*partitions)[at]);
-        if (!keys) {
-            return std::unexpected(keys.error());
+        Comparison comparison(admin, pairs[at].first.client_address,
+                              pairs[at].second.client_address);
+        if (const auto mended = mend_pair(comparison, pairs[at].partitions, repair); !mended) {
+            return mended;
         }
-        mend(repair, {keys->begin(), keys->end()});
     }
     return {};
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <utility>
 
 namespace dynamo::cli {
 namespace {
@@ -17,26 +19,46 @@ Result<void> check_partition(const RingView& ring, std::optional<unsigned> parti
     return {};
 }
 
+/// Gathers partitions by the two nodes that own them.
+class Gathering {
+  public:
+    explicit Gathering(const RingView& ring) : ring_(ring) {}
+
+    void add(unsigned partition, unsigned first, unsigned second) {
+        partitions_[{first, second}].push_back(partition);
+    }
+    [[nodiscard]] std::vector<Pair> pairs() const {
+        std::vector<Pair> pairs;
+        for (const auto& [nodes, partitions] : partitions_) {
+            pairs.push_back({ring_.nodes[nodes.first], ring_.nodes[nodes.second], partitions});
+        }
+        return pairs;
+    }
+
+  private:
+    const RingView& ring_;
+    std::map<std::pair<unsigned, unsigned>, std::vector<unsigned>> partitions_;
+};
+
 /// The pairs of `node` with those other owners that are wanted.
 std::vector<Pair> pairs_with(const RingView& ring, const NodeInfo& node,
                              std::optional<unsigned> partition,
                              const std::function<bool(const NodeInfo&)>& wanted) {
-    std::vector<Pair> pairs;
+    Gathering gathering(ring);
     for (unsigned at = 0; at < ring.partitions; ++at) {
         if (partition && *partition != at) {
             continue;
         }
         const auto& owners = ring.owners[at];
-        const bool owns = std::ranges::any_of(
+        const auto own = std::ranges::find_if(
             owners, [&](unsigned owner) { return ring.nodes[owner].id == node.id; });
         for (const unsigned owner : owners) {
-            const NodeInfo& other = ring.nodes[owner];
-            if (owns && other.id != node.id && wanted(other)) {
-                pairs.push_back({at, node, other});
+            if (own != owners.end() && owner != *own && wanted(ring.nodes[owner])) {
+                gathering.add(at, *own, owner);
             }
         }
     }
-    return pairs;
+    return gathering.pairs();
 }
 
 }  // namespace
@@ -87,13 +109,15 @@ Result<std::vector<Pair>> pairs_of(const RingView& ring, const NodeInfo& node,
     return pairs;
 }
 
-std::vector<Pair> pairs_of(const RingView& ring, unsigned partition) {
-    const auto& owners = ring.owners.at(partition);
-    if (owners.empty()) {
-        return {};
+std::vector<Pair> pairs_of(const RingView& ring, const std::vector<unsigned>& partitions) {
+    Gathering gathering(ring);
+    for (const unsigned partition : partitions) {
+        const auto& owners = ring.owners.at(partition);
+        for (std::size_t at = 1; at < owners.size(); ++at) {
+            gathering.add(partition, owners.front(), owners[at]);
+        }
     }
-    return pairs_with(ring, ring.nodes[owners.front()], partition,
-                      [](const NodeInfo&) { return true; });
+    return gathering.pairs();
 }
 
 }  // namespace dynamo::cli

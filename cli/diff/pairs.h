@@ -11,11 +11,11 @@
 
 namespace dynamo::cli {
 
-/// Two owners of a partition.
+/// Two nodes, and the partitions that both own.
 struct Pair {
-    unsigned partition = 0;
     NodeInfo first;
     NodeInfo second;
+    std::vector<unsigned> partitions;
 };
 
 /// The member of that name, or at that client address.
@@ -28,7 +28,9 @@ struct Pair {
 /// The node's partitions, or the given one, with each of their other owners.
 [[nodiscard]] Result<std::vector<Pair>> pairs_of(const RingView& ring, const NodeInfo& node,
                                                  std::optional<unsigned> partition);
-/// The first owner of the partition with each of the others: equal pairs mean equal copies.
-[[nodiscard]] std::vector<Pair> pairs_of(const RingView& ring, unsigned partition);
+/// The first owner of each of the partitions with each of its others: where all of these are equal,
+/// all copies are.
+[[nodiscard]] std::vector<Pair> pairs_of(const RingView& ring,
+                                         const std::vector<unsigned>& partitions);
 
 }  // namespace dynamo::cli

@@ -214,6 +214,8 @@ void Node::on_client(ClientHandle client, wire::Request request, Now now) {
                 parts.answer(origin, list_keys(parts.desk, parts.objects, body));
             else if constexpr (std::is_same_v<Request, wire::TreeRequest>)
                 parts.answer(origin, list_nodes(parts.desk, parts.objects, body));
+            else if constexpr (std::is_same_v<Request, wire::RootsRequest>)
+                parts.answer(origin, list_roots(parts.desk, parts.objects, body));
             else
                 parts.answer(origin, body);
         },
@@ -361,6 +363,7 @@ void Node::commit_failed(const Error& error) {
                  std::holds_alternative<wire::PeekReply>(to.reply.body) ||
                  std::holds_alternative<wire::KeysReply>(to.reply.body) ||
                  std::holds_alternative<wire::TreeNodesReply>(to.reply.body) ||
+                 std::holds_alternative<wire::RootsReply>(to.reply.body) ||
                  std::holds_alternative<wire::DelReply>(to.reply.body))
             to.reply.body = wire::to_reply(unread);
 

@@ -15,16 +15,23 @@ namespace {
 constexpr unsigned levels_at_once = 4;
 /// Parents whose children are asked for at once: a reply of 32 KiB at most.
 constexpr std::size_t nodes_at_once = 128;
+constexpr std::size_t roots_at_once = 1024;
 constexpr std::size_t sum_octets = 16;
 constexpr std::size_t position_octets = 8;
 /// With more of its children different than this the records of the parent are listed at once.
 constexpr std::size_t most_different_children = (std::size_t{1} << levels_at_once) / 2;
-constexpr auto between_tries = std::chrono::milliseconds(20);
+/// Most trees are small, and there at the second try.
+constexpr auto first_pause = std::chrono::milliseconds(1);
+constexpr auto longest_pause = std::chrono::milliseconds(50);
 
 const HeldCopy* own_copy(const Held& held) {
     const auto at = std::ranges::find_if(
         held.copies, [](const HeldCopy& copy) { return copy.hint_for.empty(); });
     return at == held.copies.end() ? nullptr : &*at;
+}
+
+bool has(const std::vector<std::uint16_t>& partitions, std::uint16_t partition) {
+    return std::ranges::find(partitions, partition) != partitions.end();
 }
 
 std::vector<std::string> live_values_of(const HeldCopy& copy) {
@@ -67,7 +74,7 @@ struct Comparison::Walk {
     const std::vector<std::string>& addresses;
     const CompareOptions& options;
     Cost& cost;
-    std::uint16_t partition;
+    std::uint16_t partition = 0;
     unsigned depth = 0;
     std::map<Bytes, Suspect> found = {};  // by row
 
@@ -86,18 +93,45 @@ struct Comparison::Walk {
         return replies;
     }
 
+    /// Adds those of the partitions that are to be walked.
+    [[nodiscard]] Result<void> compare_roots(std::vector<std::uint16_t> partitions,
+                                             std::vector<unsigned>& walked) {
+        const auto until = std::chrono::steady_clock::now() + options.patience;
+        for (auto pause = first_pause;; pause = std::min(2 * pause, longest_pause)) {
+            const auto replies = ask<wire::RootsReply>(wire::RootsRequest{partitions});
+            if (!replies) return std::unexpected(replies.error());
+            const auto& [first, second] = *replies;
+            std::vector<std::uint16_t> unknown;
+            for (std::size_t i = 0; i < partitions.size(); ++i) {
+                const auto sum = [&](const wire::RootsReply& reply) {
+                    return BytesView(reply.sums)
+                        .substr(std::min(reply.sums.size(), i * sum_octets), sum_octets);
+                };
+                if (has(first.unknown, partitions[i]) || has(second.unknown, partitions[i]))
+                    unknown.push_back(partitions[i]);
+                else if (sum(first) != sum(second))
+                    walked.push_back(partitions[i]);
+            }
+            partitions = std::move(unknown);
+            const bool late = std::chrono::steady_clock::now() >= until;
+            if (late) walked.insert(walked.end(), partitions.begin(), partitions.end());
+            if (late || partitions.empty()) return {};
+            std::this_thread::sleep_for(pause);
+        }
+    }
+
     using Sums = Both<wire::TreeNodesReply>;
 
     /// Asks until both trees are there; nothing when that takes too long.
     [[nodiscard]] Result<std::optional<Sums>> sums(wire::TreeRequest request) {
         const auto until = std::chrono::steady_clock::now() + options.patience;
-        for (;;) {
+        for (auto pause = first_pause;; pause = std::min(2 * pause, longest_pause)) {
             auto replies = ask<wire::TreeNodesReply>(request);
             if (!replies) return std::unexpected(replies.error());
             if ((*replies)[0].complete && (*replies)[1].complete) return std::move(*replies);
             if (std::chrono::steady_clock::now() >= until) return std::nullopt;
             request.anew = false;
-            std::this_thread::sleep_for(between_tries);
+            std::this_thread::sleep_for(pause);
         }
     }
 
@@ -201,14 +235,29 @@ struct Comparison::Walk {
 
 Comparison::Comparison(Admin& admin, std::string first, std::string second)
     : admin_(admin),
-      first_(std::move(first)),
-      second_(std::move(second)),
+      addresses_{std::move(first), std::move(second)},
       octets_before_(admin.client_.parts_->octets) {}
+
+Result<std::vector<unsigned>> Comparison::different(const std::vector<unsigned>& partitions,
+                                                    const CompareOptions& options) {
+    std::vector<unsigned> walked;
+    if (options.anew) return partitions;
+    Walk walk{*admin_.client_.parts_, addresses_, options, cost_};
+    for (std::size_t at = 0; at < partitions.size(); at += roots_at_once) {
+        const auto end = std::min(partitions.size(), at + roots_at_once);
+        std::vector<std::uint16_t> some;
+        for (std::size_t i = at; i < end; ++i)
+            some.push_back(static_cast<std::uint16_t>(partitions[i]));
+        if (const auto done = walk.compare_roots(std::move(some), walked); !done)
+            return std::unexpected(done.error());
+    }
+    std::ranges::sort(walked);
+    return walked;
+}
 
 Result<std::vector<Suspect>> Comparison::partition(unsigned partition,
                                                    const CompareOptions& options) {
-    const std::vector<std::string> addresses{first_, second_};
-    Walk walk{*admin_.client_.parts_, addresses, options, cost_,
+    Walk walk{*admin_.client_.parts_, addresses_, options, cost_,
               static_cast<std::uint16_t>(partition)};
     if (const auto done = walk.run(); !done) return std::unexpected(done.error());
     std::vector<Suspect> suspects;
@@ -222,7 +271,7 @@ Result<std::optional<KeyDifference>> Comparison::look(const Suspect& suspect, bo
     difference.key = suspect.key;
     difference.partition = suspect.partition;
     for (auto [address, copy] :
-         {std::pair{&first_, &difference.first}, {&second_, &difference.second}}) {
+         {std::pair{&addresses_[0], &difference.first}, {&addresses_[1], &difference.second}}) {
         const auto held = admin_.peek_at(*address, suspect.key);
         if (!held) return std::unexpected(held.error());
         if (const HeldCopy* own = own_copy(*held)) *copy = *own;

@@ -272,6 +272,23 @@ struct TreeNodesReply {
     }
 };
 
+/// The roots of several trees at once: most are equal, and need no more than that.
+struct RootsRequest {
+    std::vector<std::uint16_t> partitions;  ///< at most 4096
+    static constexpr std::string_view op = "roots";
+    static constexpr auto fields() {
+        return std::tuple{field("partitions", &RootsRequest::partitions)};
+    }
+};
+struct RootsReply {
+    Bytes sums;  ///< 16 octets each, in the order of the request
+    /// Those whose sum is not told: not owned here, being rebuilt, or the tree is being built.
+    std::vector<std::uint16_t> unknown;
+    static constexpr auto fields() {
+        return std::tuple{bin("sums", &RootsReply::sums), field("unknown", &RootsReply::unknown)};
+    }
+};
+
 /// The ring, for clients that route by themselves (paper section 6.4).
 struct RingRequest {
     static constexpr std::string_view op = "ring";
@@ -402,11 +419,12 @@ struct ErrorReply {
     }
 };
 
-using ClientRequest = std::variant<HelloRequest, GetRequest, PutRequest, DelRequest, RingRequest,
-                                   StatsRequest, StatusRequest, StageRequest, PlanRequest,
-                                   CommitRequest, PeekRequest, KeysRequest, TreeRequest>;
+using ClientRequest =
+    std::variant<HelloRequest, GetRequest, PutRequest, DelRequest, RingRequest, StatsRequest,
+                 StatusRequest, StageRequest, PlanRequest, CommitRequest, PeekRequest, KeysRequest,
+                 TreeRequest, RootsRequest>;
 using ClientReply = std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply,
                                  StatsReply, StatusReply, StageReply, PlanReply, CommitReply,
-                                 PeekReply, KeysReply, TreeNodesReply>;
+                                 PeekReply, KeysReply, TreeNodesReply, RootsReply>;
 
 }  // namespace dynamo::wire

@@ -11,6 +11,7 @@ constexpr std::size_t position_octets = 8;
 constexpr std::size_t page_octets = 4u << 20;
 constexpr unsigned most_levels_down = 4;
 constexpr std::size_t most_nodes_asked = 2048;
+constexpr std::size_t most_roots_asked = 4096;
 
 Bytes digest_octets(BytesView canonical) {
     const Digest sum = digest(canonical);
@@ -150,6 +151,20 @@ Result<wire::TreeNodesReply> list_nodes(const Desk& desk, Objects& objects,
     for (const std::uint32_t node : request.nodes)
         for (std::uint32_t child = 0; child < std::uint32_t{1} << down; ++child)
             append_sum(reply.sums, tree->node(reply.level, node << down | child));
+    return reply;
+}
+
+Result<wire::RootsReply> list_roots(const Desk& desk, Objects& objects,
+                                    const wire::RootsRequest& request) {
+    if (request.partitions.size() > most_roots_asked)
+        return fail(Code::bad_request, "too many partitions at once");
+    wire::RootsReply reply;
+    for (const std::uint16_t partition : request.partitions) {
+        const Tree* tree =
+            holds(desk, objects, partition) ? objects.trees().want(partition) : nullptr;
+        append_sum(reply.sums, tree ? tree->node(0, 0) : TreeSum{});
+        if (!tree) reply.unknown.push_back(partition);
+    }
     return reply;
 }
 

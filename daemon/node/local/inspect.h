@@ -3,6 +3,7 @@
 //     peek    one key: the node's own copy and every hint that it keeps for an owner
 //     keys    a page of the keys of a partition
 //     tree    sums of its Merkle tree (paper section 4.7)
+//     roots   the roots of several trees
 //
 // Shape:   a page examines at most `rows_examined` rows, so that one request never holds the loop
 // Threads: one; the node's
@@ -28,5 +29,7 @@ inline constexpr std::size_t rows_returned = 1000;  ///< in one page of keys
                                                 const wire::KeysRequest& request);
 [[nodiscard]] Result<wire::TreeNodesReply> list_nodes(const Desk& desk, Objects& objects,
                                                       const wire::TreeRequest& request);
+[[nodiscard]] Result<wire::RootsReply> list_roots(const Desk& desk, Objects& objects,
+                                                  const wire::RootsRequest& request);
 
 }  // namespace dynamo

@@ -2,8 +2,9 @@
 // 4.7), and naming the keys that differ.
 //
 //     Comparison comparison(*admin, "127.0.0.1:7100", "127.0.0.1:7110");
-//     for (const auto& suspect : *comparison.partition(17, {}))
-//         if (const auto difference = *comparison.look(suspect, false)) ...
+//     for (const unsigned partition : *comparison.different({0, 1, 2}, {}))
+//         for (const auto& suspect : *comparison.partition(partition, {}))
+//             if (const auto difference = *comparison.look(suspect, false)) ...
 //
 // The trees are walked from the root, and only what lies under leaves that differ is listed, so a
 // comparison costs in proportion to the differences. A key that is being written differs for a
@@ -58,6 +59,10 @@ class Comparison {
     /// `admin` must outlive it.
     Comparison(Admin& admin, std::string first, std::string second);
 
+    /// Those of the partitions whose copies may differ: their roots do, or a tree is not there in
+    /// time. The cheapest look at many partitions.
+    [[nodiscard]] Result<std::vector<unsigned>> different(const std::vector<unsigned>& partitions,
+                                                          const CompareOptions& options);
     /// The keys whose records differ now.
     [[nodiscard]] Result<std::vector<Suspect>> partition(unsigned partition,
                                                          const CompareOptions& options);
@@ -67,8 +72,8 @@ class Comparison {
 
     /// What was compared so far.
     struct Cost {
-        std::uint64_t partitions = 0;
-        std::uint64_t leaves = 0;            ///< of the shallower tree of each partition
+        std::uint64_t partitions = 0;        ///< that were walked
+        std::uint64_t leaves = 0;            ///< of their trees, the shallower of two
         std::uint64_t leaves_different = 0;  ///< or inner nodes, where most below them differ
         std::uint64_t octets = 0;            ///< exchanged with both nodes, in both directions
     };
@@ -77,8 +82,7 @@ class Comparison {
   private:
     struct Walk;
     Admin& admin_;
-    std::string first_;
-    std::string second_;
+    std::vector<std::string> addresses_;
     Cost cost_;
     std::uint64_t octets_before_ = 0;
 };

@@ -65,7 +65,8 @@ std::vector<ClientRequest> client_requests() {
             CommitRequest{"p-91c2d07a"},
             PeekRequest{"cart:7"},
             KeysRequest{17, "row-1", "cart:", 100, 4, 9},
-            TreeRequest{17, 4, {0, 9}, 4, true}};
+            TreeRequest{17, 4, {0, 9}, 4, true},
+            RootsRequest{{0, 17, 255}}};
 }
 std::vector<ClientReply> client_replies() {
     return {hello_reply(),
@@ -92,7 +93,8 @@ std::vector<ClientReply> client_replies() {
                 {{"", false, get_reply().versions, 3, Bytes(16, '\x55'), encode(sample_context())},
                  {Bytes(16, '\x22'), true, {}, 0, {}, {}}}},
             KeysReply{{{"row-1", Bytes(16, '\x55'), 2, true}, {"row-2", "", 0, false}}, "row-3"},
-            TreeNodesReply{true, 8, 8, Bytes(32, '\x55')}};
+            TreeNodesReply{true, 8, 8, Bytes(32, '\x55')},
+            RootsReply{Bytes(48, '\x55'), {17}}};
 }
 
 std::vector<PeerMessage> peer_messages() {
