@@ -30,8 +30,18 @@ const HeldCopy* own_copy(const Held& held) {
     return at == held.copies.end() ? nullptr : &*at;
 }
 
-bool has(const std::vector<std::uint16_t>& partitions, std::uint16_t partition) {
-    return std::ranges::find(partitions, partition) != partitions.end();
+/// The sums that are told, as octets.
+std::map<std::uint16_t, BytesView> sums_by_partition(const wire::RootsReply& reply,
+                                                     const std::vector<std::uint16_t>& asked) {
+    std::map<std::uint16_t, BytesView> sums;
+    BytesView left = reply.sums;
+    for (const std::uint16_t partition : asked) {
+        if (std::ranges::find(reply.unknown, partition) != reply.unknown.end()) continue;
+        if (left.size() < sum_octets) break;
+        sums.emplace(partition, left.substr(0, sum_octets));
+        left.remove_prefix(sum_octets);
+    }
+    return sums;
 }
 
 std::vector<std::string> live_values_of(const HeldCopy& copy) {
@@ -100,18 +110,14 @@ struct Comparison::Walk {
         for (auto pause = first_pause;; pause = std::min(2 * pause, longest_pause)) {
             const auto replies = ask<wire::RootsReply>(wire::RootsRequest{partitions});
             if (!replies) return std::unexpected(replies.error());
-            const auto& [first, second] = *replies;
+            const auto first = sums_by_partition((*replies)[0], partitions);
+            const auto second = sums_by_partition((*replies)[1], partitions);
             std::vector<std::uint16_t> unknown;
-            for (std::size_t i = 0; i < partitions.size(); ++i) {
-                const auto sum = [&](const wire::RootsReply& reply) {
-                    return BytesView(reply.sums)
-                        .substr(std::min(reply.sums.size(), i * sum_octets), sum_octets);
-                };
-                if (has(first.unknown, partitions[i]) || has(second.unknown, partitions[i]))
-                    unknown.push_back(partitions[i]);
-                else if (sum(first) != sum(second))
-                    walked.push_back(partitions[i]);
-            }
+            for (const std::uint16_t one : partitions)
+                if (!first.contains(one) || !second.contains(one))
+                    unknown.push_back(one);
+                else if (first.at(one) != second.at(one))
+                    walked.push_back(one);
             partitions = std::move(unknown);
             const bool late = std::chrono::steady_clock::now() >= until;
             if (late) walked.insert(walked.end(), partitions.begin(), partitions.end());

@@ -281,7 +281,7 @@ struct RootsRequest {
     }
 };
 struct RootsReply {
-    Bytes sums;  ///< 16 octets each, in the order of the request
+    Bytes sums;  ///< 16 octets for each that is not unknown, in the order of the request
     /// Those whose sum is not told: not owned here, being rebuilt, or the tree is being built.
     std::vector<std::uint16_t> unknown;
     static constexpr auto fields() {

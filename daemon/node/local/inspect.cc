@@ -162,8 +162,10 @@ Result<wire::RootsReply> list_roots(const Desk& desk, Objects& objects,
     for (const std::uint16_t partition : request.partitions) {
         const Tree* tree =
             holds(desk, objects, partition) ? objects.trees().want(partition) : nullptr;
-        append_sum(reply.sums, tree ? tree->node(0, 0) : TreeSum{});
-        if (!tree) reply.unknown.push_back(partition);
+        if (tree)
+            append_sum(reply.sums, tree->node(0, 0));
+        else
+            reply.unknown.push_back(partition);
     }
     return reply;
 }

@@ -13,8 +13,9 @@ constexpr unsigned first_depth = 4;
 constexpr unsigned deeper_by = 4;
 /// More records a leaf than this on the average, and the tree is begun anew, deeper.
 constexpr std::size_t records_a_leaf = 32;
-constexpr std::size_t rows_a_slice = 1024;
-constexpr std::size_t octets_a_slice = 1u << 20;
+/// What a slice may read: a row costs one, and so does a KiB, and to begin a scan.
+constexpr std::size_t slice_cost = 1024;
+constexpr std::size_t scan_cost = 16;
 /// Requests come first: between two slices they have the node to themselves.
 constexpr Duration pause_between_slices = std::chrono::milliseconds(5);
 
@@ -66,21 +67,26 @@ void Trees::changed(std::uint16_t partition, BytesView row, BytesView before, By
 
 void Trees::tick() {
     if (desk_.now.instant < next_slice_) return;
-    const auto at =
-        std::ranges::find_if(trees_, [](const auto& entry) { return !entry.second.complete; });
-    if (at == trees_.end()) return;
-    next_slice_ = desk_.now.instant + pause_between_slices;
-    if (!desk_.routes.is_owner(desk_.self(), at->first)) return forget(at->first);
-    build(at->first, at->second);
+    std::size_t left = slice_cost;
+    while (left > 0) {
+        const auto at =
+            std::ranges::find_if(trees_, [](const auto& entry) { return !entry.second.complete; });
+        if (at == trees_.end()) return;
+        next_slice_ = desk_.now.instant + pause_between_slices;
+        if (desk_.routes.is_owner(desk_.self(), at->first))
+            left -= std::min(left, scan_cost + build(at->first, at->second, left));
+        else
+            forget(at->first);
+    }
 }
 
-void Trees::build(std::uint16_t partition, Growing& growing) {
+std::size_t Trees::build(std::uint16_t partition, Growing& growing, std::size_t left) {
     std::size_t rows = 0;
     std::size_t octets = 0;
     bool ended = true;
     bool whole = true;
     const auto visit = [&](BytesView row, BytesView record) {
-        if (rows == rows_a_slice || octets > octets_a_slice) {
+        if (rows > 0 && rows + octets / 1024 >= left) {
             growing.cursor = Bytes(row);
             return ended = false;
         }
@@ -92,15 +98,19 @@ void Trees::build(std::uint16_t partition, Growing& growing) {
     };
     const auto scanned =
         desk_.storage.scan(Table::objects(partition), Bytes(growing.cursor), visit);
+    const std::size_t cost = rows + octets / 1024;
     // What cannot be read, or is damaged, is found and mended by comparing records.
-    if (!scanned || !whole) return forget(partition);
+    if (!scanned || !whole) {
+        forget(partition);
+        return cost;
+    }
     growing.records += rows;
     const unsigned depth = growing.tree.depth();
-    if (growing.records > records_a_leaf << depth && depth < most_depth()) {
+    if (growing.records > records_a_leaf << depth && depth < most_depth())
         growing = Growing{Tree(partition_bits(), std::min(depth + deeper_by, most_depth()))};
-        return;
-    }
-    growing.complete = ended;
+    else
+        growing.complete = ended;
+    return cost;
 }
 
 Instant Trees::wake_at() const {

@@ -56,7 +56,8 @@ class Trees {
         bool complete = false;
     };
     [[nodiscard]] std::optional<TreeSum> worth(BytesView row, BytesView record) const;
-    void build(std::uint16_t partition, Growing& growing);
+    /// Reads rows for about as much as is `left` of a slice; answers with what they cost.
+    [[nodiscard]] std::size_t build(std::uint16_t partition, Growing& growing, std::size_t left);
 
     Desk& desk_;
     std::map<std::uint16_t, Growing> trees_;

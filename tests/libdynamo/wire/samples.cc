@@ -94,7 +94,7 @@ std::vector<ClientReply> client_replies() {
                  {Bytes(16, '\x22'), true, {}, 0, {}, {}}}},
             KeysReply{{{"row-1", Bytes(16, '\x55'), 2, true}, {"row-2", "", 0, false}}, "row-3"},
             TreeNodesReply{true, 8, 8, Bytes(32, '\x55')},
-            RootsReply{Bytes(48, '\x55'), {17}}};
+            RootsReply{Bytes(32, '\x55'), {17}}};
 }
 
 std::vector<PeerMessage> peer_messages() {
