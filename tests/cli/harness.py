@@ -5,36 +5,18 @@ The script that imports it is called as: SCRIPT BIN [TEST...]
 import json
 import os
 import pathlib
-import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
+
+from ports import free_base_port  # noqa: E402
+
 BIN = pathlib.Path(sys.argv.pop(1)).resolve() if len(sys.argv) > 1 else sys.exit(__doc__)
-
-
-def free_base_port(nodes):
-    """A port such that every port of so many nodes is free, below those the system gives out."""
-    for _ in range(200):
-        base = random.randrange(20000, 30000, 10)
-        sockets = []
-        try:
-            for node in range(nodes):
-                for port in (base + 10 * node, base + 10 * node + 1):
-                    probe = socket.socket()
-                    sockets.append(probe)
-                    probe.bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-        finally:
-            for probe in sockets:
-                probe.close()
-    raise RuntimeError("no free ports")
 
 
 class Tools(unittest.TestCase):

@@ -3,11 +3,11 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import time
 
-from wire import Wire
+from wire import Wire  # which finds tests/interop too
+from ports import free_base_port
 
 PATIENCE = 120  # seconds: a deadline, not an expectation
 # What a sanitizer or a broken promise of the code itself leaves in a log.
@@ -27,17 +27,6 @@ def eventually(condition, what, seconds=PATIENCE, pause=0.02):
     return value
 
 
-def free_ports(count, host="127.0.0.1"):
-    """Ports that nobody has now, all held until all are known."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind((host, 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
 class Node:
     """One daemon, its directory and its log. `incarnation` changes with every start and end."""
 
@@ -48,8 +37,9 @@ class Node:
         self.directory = os.path.join(self.parent, "data")
         os.makedirs(self.parent, exist_ok=True)
         self.log_path = os.path.join(cluster.directory, self.name + ".log")
-        ports = free_ports(2) if host == "127.0.0.1" else (7100, 7101)
-        self.client_address, self.peer_address = (f"{host}:{port}" for port in ports)
+        # A network namespace of its own has all ports free.
+        port = free_base_port(1) if host == "127.0.0.1" else 7100
+        self.client_address, self.peer_address = f"{host}:{port}", f"{host}:{port + 1}"
         self.prefix, self.environment = prefix, environment
         self.options = []
         self.process = None

@@ -1,35 +1,15 @@
 """A cluster of real daemons, run by dyn-cluster, and what tests wait for."""
 import json
 import os
-import random
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
 
 from dynamo_client import Client, Failure
+from ports import free_base_port
 
 PATIENCE = 120  # seconds: a deadline, not an expectation
-
-
-def free_base_port(nodes):
-    """A port such that every port of so many nodes is free, below those the system gives out."""
-    for _ in range(200):
-        base = random.randrange(20000, 30000, 10)
-        probes = []
-        try:
-            for node in range(nodes):
-                for port in (base + 10 * node, base + 10 * node + 1):
-                    probes.append(socket.socket())
-                    probes[-1].bind(("127.0.0.1", port))
-            return base
-        except OSError:
-            continue
-        finally:
-            for probe in probes:
-                probe.close()
-    raise RuntimeError("no free ports")
 
 
 def eventually(condition, what):

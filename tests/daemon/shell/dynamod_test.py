@@ -6,6 +6,7 @@ Usage: dynamod_test.py DYNAMOD [unittest options]
 
 import contextlib
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -19,20 +20,12 @@ import unittest
 import msgpack
 import zmq
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "interop"))
+from ports import free_base_port  # noqa: E402
+
 DYNAMOD = None
 PATIENCE = 60  # seconds: a deadline, not an expectation
 FEW_PARTITIONS = None  # a file, so that a test may still give --partitions
-
-
-def free_ports(count):
-    """Ports that nobody has now, all held until all are known."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
 
 
 def wait_until(condition, what):
@@ -58,7 +51,8 @@ class Daemon:
 
     def __init__(self, directory, *options, environment=None):
         self.directory = directory
-        self.client_port, self.peer_port = free_ports(2)
+        self.client_port = free_base_port(1)
+        self.peer_port = self.client_port + 1
         self.options = options
         self.environment = environment
         self.log_path = directory + ".log"
@@ -316,7 +310,7 @@ class Refusals(DaemonTest):
         second = self.daemon("n2")
         second.client_port = node.client_port
         self.assertIn(f"127.0.0.1:{node.client_port}", self.refusal(second, 8))
-        second.client_port = free_ports(1)[0]
+        second.client_port = free_base_port(1)
         second.peer_port = node.peer_port
         self.assertIn(f"cannot listen for peers on 127.0.0.1:{node.peer_port}",
                       self.refusal(second, 8))
@@ -445,7 +439,7 @@ class Protocol(DaemonTest):
 
 
     def test_a_seed_that_cannot_be_reached_is_named_once(self):
-        nobody = free_ports(1)[0]
+        nobody = free_base_port(1)
         node = self.daemon("n2", "--seeds", f"127.0.0.1:{nobody}", "--gossip-interval", "10ms")
         node.start()
         line = f"cannot reach the peer address 127.0.0.1:{nobody}"
