@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "daemon/node/counters.h"
+#include "daemon/node/fence.h"
 #include "daemon/node/options.h"
 #include "daemon/node/outbox.h"
 #include "daemon/storage/storage.h"
@@ -30,6 +31,7 @@ struct Desk {
     ClusterId cluster;          ///< none while waiting
     ClusterSettings settings;   ///< the cluster's; of no meaning while waiting
     Routes routes;              ///< of the head epoch; Members replaces it
+    Fence fence;                ///< how old a state may be; Purge moves it
     std::uint64_t run = 0;      ///< 64 random bits of this process run; made anew on any doubt
     std::uint64_t last_id = 0;  ///< of requests to peers; starts at a random number
 
@@ -41,6 +43,12 @@ struct Desk {
 #else
         return false;
 #endif
+    }
+
+    /// Whether a state of the partition that was read at `stamp` may be stored here.
+    [[nodiscard]] bool takes(std::uint64_t stamp, std::uint16_t partition) const {
+        return breaks(Mutant::old_states_taken) ||
+               fence.takes(stamp, routes.is_owner(self(), partition));
     }
 
     /// A number for a request to a peer: no other of this run has it, nor, in all likelihood, one

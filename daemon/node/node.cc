@@ -11,6 +11,7 @@
 #include "daemon/node/repair/exchange.h"
 #include "daemon/node/repair/handback.h"
 #include "daemon/node/repair/mend.h"
+#include "daemon/node/repair/purge.h"
 #include "libdynamo/base/check.h"
 #include "libdynamo/wire/state_codec.h"
 
@@ -28,9 +29,11 @@ struct Node::Parts {
           handback(desk, objects, liveness),
           exchange(desk, objects, liveness),
           mend(desk, objects, liveness),
+          purge(desk, objects),
           service{desk, objects, liveness},
           coordinator(service),
           replica(service) {
+        report(purge.read_fence());
         report(objects.count_hints());
         // A ring that is to be persisted was founded just now, so nothing can have been lost.
         report(exchange.on_ring(desk.outbox.ring ? RingCame::just_now : RingCame::at_start));
@@ -53,7 +56,11 @@ struct Node::Parts {
         known_ring = desk.routes.number();
         report(exchange.on_ring(RingCame::just_now));
         mend.on_ring();
+        purge.on_ring();
     }
+
+    /// After a step in which this node may have found that what it holds is out of date.
+    void follow_purge();
 
     void answer(const Origin& origin, const wire::HelloRequest& request);
     void answer(const Origin& origin, const wire::StatsRequest& request);
@@ -81,6 +88,7 @@ struct Node::Parts {
     Handback handback;
     Exchange exchange;
     Mend mend;
+    Purge purge;
     Service service;
     Coordinator coordinator;
     Replica replica;
@@ -268,6 +276,15 @@ void Node::Parts::dispatch(const wire::PeerEnvelope& envelope, wire::PeerMessage
                                  std::is_same_v<Message, wire::TreeOffer> ||
                                  std::is_same_v<Message, wire::TreeReply>) {
                 exchange.on(from, body);
+            } else if constexpr (std::is_same_v<Message, wire::FenceReply>) {
+                purge.on(from, body,
+                         envelope.ring == desk.routes.number() &&
+                             envelope.fingerprint == desk.routes.fingerprint());
+            } else if constexpr (std::is_same_v<Message, wire::FenceAsk> ||
+                                 std::is_same_v<Message, wire::PurgeOffer> ||
+                                 std::is_same_v<Message, wire::PurgeReply> ||
+                                 std::is_same_v<Message, wire::PurgeOrder>) {
+                purge.on(from, body);
             } else {
                 // A Pong says all by arriving: its sender was heard.
                 static_assert(std::is_same_v<Message, wire::Pong>);
@@ -282,7 +299,9 @@ void Node::on_peer(const wire::PeerEnvelope& envelope, wire::PeerMessage message
     if (!parts.accepts(envelope, message)) return;
     const NodeId from = NodeId::from(envelope.from);
     if (parts.desk.routes.find(from)) {
+        const std::uint64_t run = parts.liveness.run_of(from);
         parts.liveness.set_run(from, envelope.run);
+        parts.purge.on_member(from, envelope.fence, run != 0 && run != envelope.run);
         if (parts.liveness.heard(from)) parts.handback.on_heard(from);
         if (!is_gossip(message) && (envelope.ring != parts.desk.routes.number() ||
                                     envelope.fingerprint != parts.desk.routes.fingerprint()))
@@ -290,6 +309,17 @@ void Node::on_peer(const wire::PeerEnvelope& envelope, wire::PeerMessage message
     }
     parts.dispatch(envelope, message);
     parts.follow_ring();
+    parts.follow_purge();
+}
+
+void Node::Parts::follow_purge() {
+    if (!purge.take_given_up()) return;
+    // Dots of this run, and requests that count on what was here, are void.
+    desk.run = desk.random.bits();
+    coordinator.on_undone({Code::busy, "this node gave up what it held, which was out of date",
+                           desk.options.self.name, Applied::maybe});
+    mend.on_ring();
+    report(exchange.given_up());
 }
 
 void Node::on_unreachable(const NodeId& node, Now now) {
@@ -318,6 +348,7 @@ void Node::tick(Now now) {
     parts.handback.tick();
     parts.exchange.tick();
     parts.mend.tick();
+    parts.purge.tick();
     parts.objects.trees().tick();
     parts.follow_ring();
 }
@@ -326,6 +357,7 @@ Instant Node::wake_at() const {
     const Parts& parts = *parts_;
     return std::min({parts.coordinator.wake_at(), parts.liveness.wake_at(), parts.members.wake_at(),
                      parts.handback.wake_at(), parts.exchange.wake_at(), parts.mend.wake_at(),
+                     parts.purge.wake_at(),
                      parts.objects.trees().wake_at()});
 }
 
@@ -342,6 +374,7 @@ wire::PeerEnvelope Node::envelope() const {
     envelope.run = desk.run;
     envelope.ring = desk.routes.number();
     envelope.fingerprint = desk.routes.fingerprint();
+    envelope.fence = desk.fence.number();
     return envelope;
 }
 
@@ -376,7 +409,7 @@ void Node::commit_failed(const Error& error) {
                 write->status = error.code == Code::storage_full ? wire::PeerStatusCode::full
                                                                  : wire::PeerStatusCode::storage;
         } else if (auto* read = std::get_if<wire::ReadReply>(&to.message)) {
-            *read = {read->id, wire::PeerStatusCode::storage, {}};
+            *read = {read->id, wire::PeerStatusCode::storage, {}, 0};
         } else if (auto* forward = std::get_if<wire::ForwardReply>(&to.message)) {
             const wire::ErrorReply reply = wire::to_reply(told);
             if (forward->code == 0)
@@ -384,7 +417,9 @@ void Node::commit_failed(const Error& error) {
                     forward->id, reply.code, {}, wire::encode_body(wire::ClientReply(reply))};
         } else {
             return std::holds_alternative<wire::ExchangeReply>(to.message) ||
-                   std::holds_alternative<wire::TreeReply>(to.message);
+                   std::holds_alternative<wire::TreeReply>(to.message) ||
+                   std::holds_alternative<wire::FenceReply>(to.message) ||
+                   std::holds_alternative<wire::PurgeReply>(to.message);
         }
         return false;
     });
@@ -394,6 +429,7 @@ void Node::commit_failed(const Error& error) {
     if (!parts.desk.breaks(Mutant::tree_keeps_undone)) parts.objects.trees().forget_all();
     parts.report(parts.objects.count_hints());
     parts.exchange.rolled_back();
+    parts.purge.rolled_back();
 }
 
 Result<bool> Node::tree_is_right(std::uint16_t partition) const {
@@ -401,6 +437,8 @@ Result<bool> Node::tree_is_right(std::uint16_t partition) const {
 }
 
 const RingState* Node::ring() const { return parts_->members.ring(); }
+
+bool Node::settled() const { return parts_->purge.settled(); }
 
 std::size_t Node::in_progress() const { return parts_->coordinator.in_progress(); }
 

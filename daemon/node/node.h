@@ -64,6 +64,9 @@ class Node {
     /// Whether the partition's Merkle tree, if it is complete, is the one that the stored records
     /// make. Reads all of them.
     [[nodiscard]] Result<bool> tree_is_right(std::uint16_t partition) const;
+    /// Whether every member has heard of this run, so that what is stored here is known not to be
+    /// older than it was (daemon/node/repair/purge.h).
+    [[nodiscard]] bool settled() const;
     /// Requests in progress: a clean stop waits for none of them, tests may.
     [[nodiscard]] std::size_t in_progress() const;
 

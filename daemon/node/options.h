@@ -59,6 +59,14 @@ enum class Mutant : std::uint8_t {
     tree_misses_changes,          ///< a Merkle tree is not told of changes
     tree_keeps_undone,            ///< a Merkle tree keeps what a failed commit has undone
     tree_always_equal,            ///< whoever is asked finds its tree to be equal
+    old_states_taken,             ///< a state is stored however long ago it was read
+    fence_raised_alone,           ///< the fence goes up though not every member has been there
+    fence_raised_with_hints,      ///< it goes up though hints are kept
+    purged_at_once,               ///< a tombstone goes though it changed a moment ago
+    purged_from_some,             ///< it goes though one owner was not asked
+    put_back_goes_on,             ///< a node that was put back keeps what it holds
+    reduced_actor_goes_on,        ///< a record mints on with an actor that its clock has dropped
+    sent_again_as_new,            ///< a state that is sent later is stamped when it is sent
 };
 
 struct NodeOptions {
@@ -74,6 +82,7 @@ struct NodeOptions {
     Duration probe_interval = std::chrono::milliseconds(500);      ///< of suspected peers
     Duration handback_interval = std::chrono::milliseconds(500);   ///< between looks at held hints
     Duration exchange_interval = std::chrono::milliseconds(1000);  ///< between anti-entropy turns
+    Duration purge_interval = std::chrono::seconds(60);  ///< between steps of the fence
     std::size_t exchange_rows = 256;   ///< that one offer of an exchange spans at most
     std::size_t scrub_every = 8;       ///< of so many turns with an owner, one reads all records
     std::size_t hints_in_flight = 64;  ///< being handed back

@@ -30,7 +30,7 @@ enum class Durability : std::uint8_t { sync, os };
 
 /// What a table is for; objects have one table per partition, so that one can be dropped whole.
 struct Table {
-    enum class Kind : std::uint8_t { objects, hints, notes };
+    enum class Kind : std::uint8_t { objects, hints, notes, reducible };
     Kind kind = Kind::objects;
     std::uint16_t partition = 0;  ///< of objects; 0 for the others
     auto operator<=>(const Table&) const = default;
@@ -41,6 +41,8 @@ struct Table {
     [[nodiscard]] static Table hints() { return {Kind::hints, 0}; }
     /// What the node notes about its own data: a few small rows.
     [[nodiscard]] static Table notes() { return {Kind::notes, 0}; }
+    /// Which records hold a tombstone, or more of a clock than they need.
+    [[nodiscard]] static Table reducible() { return {Kind::reducible, 0}; }
 };
 
 /// The most octets that a row's key and value have.

@@ -1,6 +1,7 @@
 #include "libdynamo/version/siblings.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "libdynamo/base/check.h"
 
@@ -68,6 +69,25 @@ void add_version(Object& object, const Clock& context, Sibling sibling) {
     object.clock.add(sibling.dot);
     const auto at = std::ranges::lower_bound(object.siblings, sibling.dot, {}, &Sibling::dot);
     object.siblings.insert(at, std::move(sibling));
+}
+
+Object reduced(const Object& object) {
+    Object left;
+    std::ranges::copy_if(object.siblings, std::back_inserter(left.siblings),
+                         [](const Sibling& sibling) { return !sibling.tombstone; });
+    for (const Clock::Entry& entry : object.clock.entries())
+        if (std::ranges::any_of(left.siblings, [&](const Sibling& sibling) {
+                return sibling.dot.actor == entry.actor;
+            }))
+            left.clock.add(entry.actor, entry.interval);
+    return left;
+}
+
+bool reducible(const Object& object) {
+    // Each restart of a coordinator leaves an actor behind; a few of them cost less than asking.
+    constexpr std::size_t few_actors = 4;
+    return std::ranges::any_of(object.siblings, &Sibling::tombstone) ||
+           object.clock.actors() >= few_actors + object.siblings.size();
 }
 
 }  // namespace dynamo

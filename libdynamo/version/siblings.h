@@ -56,4 +56,13 @@ bool merge(Object& into, const Object& from);
 /// `context` covers, keeps all others. The dot is fresh: the clock does not cover it.
 void add_version(Object& object, const Clock& context, Sibling sibling);
 
+/// What is left of a state when nothing that it superseded can come back: its live siblings, and
+/// of its clock the entries of their actors. Empty when it has none. Only for states of which that
+/// is known (daemon/node/repair/purge.h).
+[[nodiscard]] Object reduced(const Object& object);
+
+/// Whether that is worth finding out: a tombstone is shown, or the clock has grown by actors that
+/// no live sibling needs.
+[[nodiscard]] bool reducible(const Object& object);
+
 }  // namespace dynamo

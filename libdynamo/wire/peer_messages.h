@@ -22,10 +22,11 @@ enum class PeerStatusCode : std::uint8_t {
     storage = 2,    ///< its storage failed: never "not found"
     full = 3,       ///< no room for writes or hints
     not_ready = 4,  ///< its copy was lost or damaged and is not complete yet: no answer
+    too_old = 5,    ///< the state was read too long ago to be stored (WriteRequest::fence)
 };
 template <>
 struct LastOf<PeerStatusCode> {
-    static constexpr PeerStatusCode value = PeerStatusCode::not_ready;
+    static constexpr PeerStatusCode value = PeerStatusCode::too_old;
 };
 
 /// Give me your state of a key. A stand-in answers with what it holds for others.
@@ -39,10 +40,11 @@ struct ReadRequest {
 struct ReadReply {
     std::uint64_t id = 0;
     PeerStatusCode status = PeerStatusCode::ok;
-    Bytes object;  ///< encode(Object); empty when it holds nothing
+    Bytes object;             ///< encode(Object); empty when it holds nothing
+    std::uint64_t fence = 0;  ///< the sender's number when it was read (daemon/node/fence.h)
     static constexpr auto fields() {
         return std::tuple{field("id", &ReadReply::id), field("status", &ReadReply::status),
-                          bin("object", &ReadReply::object)};
+                          bin("object", &ReadReply::object), field("fence", &ReadReply::fence)};
     }
 };
 
@@ -52,9 +54,11 @@ struct WriteRequest {
     Bytes hint_for;        ///< the owner that the receiver stands in for; empty: for itself
     Bytes key;
     Bytes object;
+    std::uint64_t fence = 0;  ///< the lowest number at which any part of it was read
     static constexpr auto fields() {
         return std::tuple{field("id", &WriteRequest::id), bin("hint_for", &WriteRequest::hint_for),
-                          bin("key", &WriteRequest::key), bin("object", &WriteRequest::object)};
+                          bin("key", &WriteRequest::key), bin("object", &WriteRequest::object),
+                          field("fence", &WriteRequest::fence)};
     }
 };
 struct WriteReply {
@@ -152,10 +156,12 @@ struct ExchangeReply {
     std::vector<Bytes> want;  ///< rows of the offer that the sender lacks or holds differently
     Bytes resume;             ///< compared up to here only (its bounds were reached); empty: all
     std::vector<ExchangeState> states;  ///< that the sender of the offer lacks or holds differently
+    std::uint64_t fence = 0;            ///< at which these were read
     static constexpr auto fields() {
         return std::tuple{field("id", &ExchangeReply::id), field("status", &ExchangeReply::status),
                           bin("want", &ExchangeReply::want), bin("resume", &ExchangeReply::resume),
-                          field("states", &ExchangeReply::states)};
+                          field("states", &ExchangeReply::states),
+                          field("fence", &ExchangeReply::fence)};
     }
 };
 
@@ -186,9 +192,57 @@ struct TreeReply {
     }
 };
 
+/// Have you heard of my run, and at which number is your fence? (daemon/node/repair/purge.h)
+struct FenceAsk {
+    std::uint64_t id = 0;
+    static constexpr auto fields() { return std::tuple{field("id", &FenceAsk::id)}; }
+};
+struct FenceReply {
+    std::uint64_t id = 0;
+    std::uint64_t fence = 0;
+    bool settled = false;  ///< all members have heard of the sender's run, and it is not behind
+    static constexpr auto fields() {
+        return std::tuple{field("id", &FenceReply::id), field("fence", &FenceReply::fence),
+                          field("settled", &FenceReply::settled)};
+    }
+};
+
+/// Records that the sender would reduce, for an owner that may hold them as they are there.
+struct PurgeOffer {
+    std::uint64_t id = 0;
+    std::uint16_t partition = 0;
+    std::uint64_t fence = 0;  ///< that all members have reached
+    std::vector<ExchangeItem> items;
+    static constexpr auto fields() {
+        return std::tuple{field("id", &PurgeOffer::id), field("partition", &PurgeOffer::partition),
+                          field("fence", &PurgeOffer::fence), field("items", &PurgeOffer::items)};
+    }
+};
+/// Those that the sender holds alike, and for long enough.
+struct PurgeReply {
+    std::uint64_t id = 0;
+    PeerStatusCode status = PeerStatusCode::ok;
+    std::vector<std::uint32_t> agreed;  ///< places in the offer's items, ascending
+    static constexpr auto fields() {
+        return std::tuple{field("id", &PurgeReply::id), field("status", &PurgeReply::status),
+                          field("agreed", &PurgeReply::agreed)};
+    }
+};
+/// All owners hold these alike: reduce those that are still so.
+struct PurgeOrder {
+    std::uint16_t partition = 0;
+    std::uint64_t fence = 0;
+    std::vector<ExchangeItem> items;
+    static constexpr auto fields() {
+        return std::tuple{field("partition", &PurgeOrder::partition),
+                          field("fence", &PurgeOrder::fence), field("items", &PurgeOrder::items)};
+    }
+};
+
 using PeerMessage = std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest,
                                  ForwardReply, Ping, Pong, GossipDigest, GossipState, ExchangeOffer,
-                                 ExchangeReply, TreeOffer, TreeReply>;
+                                 ExchangeReply, TreeOffer, TreeReply, FenceAsk, FenceReply,
+                                 PurgeOffer, PurgeReply, PurgeOrder>;
 
 /// Says once per peer frame who speaks, to whom, and which ring the speaker knows. A frame for
 /// another cluster or another node is dropped: nothing of it is looked at.
@@ -200,6 +254,7 @@ struct PeerEnvelope {
     std::uint64_t run = 0;     ///< of the sender's process: 64 random bits
     std::uint64_t ring = 0;
     std::uint32_t fingerprint = 0;
+    std::uint64_t fence = 0;  ///< every member has been at the number before this one
     static constexpr auto fields() {
         return std::tuple{bin("cluster", &PeerEnvelope::cluster),
                           bin("from", &PeerEnvelope::from),
@@ -207,7 +262,8 @@ struct PeerEnvelope {
                           str("peer_address", &PeerEnvelope::peer_address),
                           field("run", &PeerEnvelope::run),
                           field("ring", &PeerEnvelope::ring),
-                          field("fingerprint", &PeerEnvelope::fingerprint)};
+                          field("fingerprint", &PeerEnvelope::fingerprint),
+                          field("fence", &PeerEnvelope::fence)};
     }
 };
 

@@ -44,13 +44,13 @@ void check_observed(World& world, const LogEntry& entry, std::size_t own, WriteS
 void check_context(World& world, const LogEntry& entry, std::size_t own, const WriteSet& token) {
     const Bytes& key = entry.operation.key;
     const Write& write = world.ledger.writes(key)[own];
-    if (!token.includes(write.past)) {
-        WriteSet more = write.past;
-        more.remove(token);
+    WriteSet untold = write.past;
+    untold.remove(token);
+    untold.remove(world.ledger.purged(key));
+    if (!untold.empty())
         world.verdict.fail(rule::exact, key,
-                           about(entry) + "it superseded " + world.ledger.show(key, more) +
+                           about(entry) + "it superseded " + world.ledger.show(key, untold) +
                                ", which the context in its answer does not cover");
-    }
     WriteSet allowed;
     if (entry.operation.mode == PutMode::observe || world.setup.last_write_wins) {
         // Whatever stood beside it when it was minted was not superseded, so is not covered.
@@ -69,6 +69,7 @@ void check_context(World& world, const LogEntry& entry, std::size_t own, const W
                                ", which its own context did not cover");
     WriteSet beyond = write.past;
     beyond.remove(allowed);
+    beyond.remove(world.ledger.purged(key));
     if (!beyond.empty())
         world.verdict.fail(rule::exact, key,
                            about(entry) + "it superseded " + world.ledger.show(key, beyond) +
@@ -134,6 +135,8 @@ void check_got(World& world, const Cluster& cluster, LogEntry& entry, const wire
     hidden.remove(right);
     WriteSet missing = right;
     missing.remove(token);
+    hidden.remove(world.ledger.purged(key));
+    missing.remove(world.ledger.purged(key));
     if (!hidden.empty())
         world.verdict.fail(rule::exact, key,
                            about(entry) + "its context covers " + world.ledger.show(key, hidden) +

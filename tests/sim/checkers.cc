@@ -95,6 +95,7 @@ void check_nothing_lost(Scene& scene, const Bytes& key, const Object& final) {
     WriteSet missing;
     for (std::size_t i = 0; i < writes.size(); ++i)
         if (writes[i].acknowledged && !final.clock.covers(writes[i].dot)) missing.add(i);
+    missing.remove(scene.world.ledger.purged(key));
     if (!missing.empty())
         scene.world.verdict.fail(rule::lost, key,
                                  "acknowledged and gone: " + scene.world.ledger.show(key, missing));

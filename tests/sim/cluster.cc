@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "daemon/node/local/objects.h"
+#include "libdynamo/base/numbers.h"
 #include "libdynamo/wire/state_codec.h"
 #include "tests/sim/describe.h"
 
@@ -59,6 +60,7 @@ NodeOptions Cluster::options_of(unsigned index) const {
     options.founding.write_quorum = static_cast<std::uint16_t>(world_.setup.w);
     options.exchange_interval = world_.setup.exchange_every;
     options.scrub_every = world_.setup.scrub_every;
+    options.purge_interval = world_.setup.purge_every;
     if (world_.setup.one_compares && index > 0) options.exchange_interval = std::chrono::hours(24);
     if (world_.setup.hurried) {
         options.replica_timeout = milliseconds(120);
@@ -235,9 +237,24 @@ Cluster::Row Cluster::read_row(const Disk::Change& change) {
     return row;
 }
 
+namespace {
+
+bool holds_records(Table table) {
+    return table.kind == Table::Kind::objects || table.kind == Table::Kind::hints;
+}
+
+/// Only who gives up what it holds leaves out a number of the fence.
+bool is_giving_up(const Disk::Change& change) {
+    return change.table == Table::notes() && change.key == "fence" && change.after &&
+           number_at(*change.after, 0) >
+               1 + (change.before ? number_at(*change.before, 0) : std::uint64_t{0});
+}
+
+}  // namespace
+
 void Cluster::announced(unsigned node, const std::vector<Disk::Change>& changes) {
     for (const Disk::Change& change : changes) {
-        if (change.table.kind == Table::Kind::notes || !change.after) continue;
+        if (!holds_records(change.table) || !change.after) continue;
         const Row row = read_row(change);
         if (row.is_sound)
             world_.ledger.announced({node, processes_[node]->id(), !row.hint_for.is_none()},
@@ -246,8 +263,10 @@ void Cluster::announced(unsigned node, const std::vector<Disk::Change>& changes)
 }
 
 void Cluster::committed(unsigned node, const std::vector<Disk::Change>& changes) {
+    const bool gives_up = std::ranges::any_of(changes, is_giving_up);
+    if (gives_up) world_.marks.hit(Mark::gave_up);
     for (const Disk::Change& change : changes)
-        if (change.table.kind != Table::Kind::notes) committed_row(node, change);
+        if (holds_records(change.table) && (change.after || !gives_up)) committed_row(node, change);
 }
 
 void Cluster::committed_row(unsigned node, const Disk::Change& change) {
@@ -270,6 +289,9 @@ void Cluster::committed_row(unsigned node, const Disk::Change& change) {
 
 void Cluster::check_erased(unsigned node, unsigned owner, const Bytes& key, const Object& before) {
     const std::string who = "n" + std::to_string(node + 1);
+    // A purge erases what is nothing but tombstones.
+    if (owner == node && std::ranges::all_of(before.siblings, &Sibling::tombstone))
+        return world_.ledger.committed(node, processes_[node]->id(), key, before, {}, false);
     if (owner == node)
         return world_.verdict.fail(rule::lost, key, who + " erased its record of the key");
     WriteSet missing;
@@ -293,7 +315,7 @@ std::optional<Object> Cluster::stored(unsigned node, const Bytes& key, const Nod
 bool Cluster::is_whole(unsigned node) const {
     // Without its first note it has lost everything; with the second it has not all of it back.
     const Disk& disk = processes_[node]->disk();
-    if (processes_[node]->log_is_short()) return false;
+    if (processes_[node]->log_is_short() || processes_[node]->is_doubtful()) return false;
     return !disk.is_broken() && disk.peek(Table::notes(), "formed") &&
            !disk.peek(Table::notes(), "rebuilding");
 }

@@ -55,6 +55,22 @@ struct Words {
         return "tree-reply status " + number(static_cast<std::uint64_t>(m.status)) + ", " +
                number(m.nodes.size()) + " differ";
     }
+    std::string operator()(const wire::FenceAsk&) const { return "fence-ask"; }
+    std::string operator()(const wire::FenceReply& m) const {
+        return "fence-reply " + number(m.fence) + (m.settled ? "" : ", not settled");
+    }
+    std::string operator()(const wire::PurgeOffer& m) const {
+        return "purge-offer partition " + number(m.partition) + " of " + number(m.items.size()) +
+               " at fence " + number(m.fence);
+    }
+    std::string operator()(const wire::PurgeReply& m) const {
+        return "purge-reply status " + number(static_cast<std::uint64_t>(m.status)) + ", " +
+               number(m.agreed.size()) + " agreed";
+    }
+    std::string operator()(const wire::PurgeOrder& m) const {
+        return "purge-order partition " + number(m.partition) + " of " + number(m.items.size()) +
+               " at fence " + number(m.fence);
+    }
     std::string operator()(const wire::ExchangeOffer& m) const {
         return "exchange-offer partition " + number(m.partition) + " of " + number(m.items.size());
     }

@@ -9,6 +9,7 @@ bool FaultAtlas::may_lose(unsigned node, const Bytes& key) {
     const std::vector<unsigned> owners = cluster_.owners(key);
     // An owner that lost its copy reads N - W + 1 of the others: W - 1 of them must hold it.
     const std::size_t wanted = std::max<std::size_t>(1, world_.setup.w - 1);
+    const WriteSet& purged = world_.ledger.purged(key);
     std::vector<std::size_t> holders(writes.size());
     for (const unsigned owner : owners) {
         if (owner == node || dead_.contains(owner)) continue;
@@ -21,7 +22,8 @@ bool FaultAtlas::may_lose(unsigned node, const Bytes& key) {
     const Instant recent =
         world_.waiting[key] > 0 ? world_.timeline.now() - std::chrono::seconds(4) : Instant::max();
     for (std::size_t i = 0; i < writes.size(); ++i)
-        if (holders[i] < wanted && (writes[i].acknowledged || writes[i].minted_at > recent))
+        if (holders[i] < wanted && !purged.has(i) &&
+            (writes[i].acknowledged || writes[i].minted_at > recent))
             return false;
     return true;
 }

@@ -178,7 +178,31 @@ void Ledger::committed(unsigned node, const NodeId& id, const Bytes& key, const 
     Key& entry = keys_[key];
     if (entry.commits++ % 7 == 0 && entry.states.size() < 5) entry.states.push_back(after);
     counts_.three_siblings += seen.siblings.size() >= 3;
+    if (is_reduction(before, after)) purge(key, was, seen, after.empty());
     check_state(node, key, was, seen);
+}
+
+bool Ledger::is_reduction(const Object& before, const Object& after) const {
+    std::vector<Sibling> live = before.siblings;
+    std::erase_if(live, [](const Sibling& sibling) { return sibling.tombstone; });
+    return after.siblings == live && before.clock.covers(after.clock) && before != after;
+}
+
+void Ledger::purge(const Bytes& key, const Seen& was, const Seen& seen, bool erased) {
+    WriteSet gone = was.covered;
+    gone.remove(seen.covered);
+    // A tombstone may go while its actor, of whom something lives, keeps its entry.
+    WriteSet hidden = was.siblings;
+    hidden.remove(seen.siblings);
+    gone.add(hidden);
+    keys_[key].purged.add(closure(key, gone));
+    ++(erased ? counts_.tombstones_purged : counts_.clocks_compacted);
+}
+
+const WriteSet& Ledger::purged(const Bytes& key) const {
+    static const WriteSet none;
+    const Key* entry = find_key(key);
+    return entry ? entry->purged : none;
 }
 
 WriteSet Ledger::read_siblings(const Bytes& key, const Object& object) const {
@@ -202,11 +226,13 @@ void Ledger::check_state(unsigned node, const Bytes& key, const Seen& was, const
     const std::string where = "n" + std::to_string(node + 1) + " ";
     WriteSet forgotten = was.covered;
     forgotten.remove(seen.covered);
+    forgotten.remove(purged(key));
     if (!forgotten.empty())
         verdict_.fail(rule::lost, key, where + "has forgotten " + show(key, forgotten));
     const WriteSet right = maximal(key, seen.covered);
     WriteSet missing = right;
     missing.remove(seen.siblings);
+    missing.remove(purged(key));
     WriteSet extra = seen.siblings;
     extra.remove(right);
     if (!missing.empty())

@@ -84,6 +84,10 @@ class Ledger {
     /// The writes that a clock covers; a violation when it covers a dot that nobody minted.
     WriteSet covered(const Bytes& key, const Clock& clock);
 
+    /// Writes that some node's record has dropped for good when it was reduced, with all that they
+    /// supersede: no state need tell of them any more.
+    [[nodiscard]] const WriteSet& purged(const Bytes& key) const;
+
     [[nodiscard]] const std::vector<Write>& writes(const Bytes& key) const;
     [[nodiscard]] std::vector<Write>& writes(const Bytes& key) { return keys_[key].writes; }
     [[nodiscard]] std::optional<std::size_t> find(const Bytes& key, const Dot& dot) const;
@@ -111,6 +115,8 @@ class Ledger {
         std::uint64_t new_actor_after_restart = 0;
         std::uint64_t minted_by_stand_in = 0;
         std::uint64_t three_siblings = 0;
+        std::uint64_t tombstones_purged = 0;
+        std::uint64_t clocks_compacted = 0;
     };
     [[nodiscard]] const Counts& counts() const { return counts_; }
 
@@ -119,11 +125,15 @@ class Ledger {
         std::vector<Write> writes;
         std::map<Dot, std::size_t> by_dot;
         std::vector<Object> states;
+        WriteSet purged;
         std::size_t commits = 0;
     };
     /// `effect`: what the minting was seen to supersede.
     void mint(unsigned node, const Bytes& key, const Sibling& sibling, WriteSet effect,
               WriteSet beside);
+    /// Whether a record was reduced: what is left is its live siblings, and less of its clock.
+    [[nodiscard]] bool is_reduction(const Object& before, const Object& after) const;
+    void purge(const Bytes& key, const Seen& was, const Seen& seen, bool erased);
     void check_state(unsigned node, const Bytes& key, const Seen& was, const Seen& seen);
     [[nodiscard]] WriteSet read_siblings(const Bytes& key, const Object& object) const;
     [[nodiscard]] WriteSet superseded(const Bytes& key, const Object& object) const;

@@ -37,6 +37,9 @@ enum class Mark : std::uint8_t {
     acknowledged_write_read_back,
     trees_compared,
     trees_told_apart,
+    tombstone_purged,
+    clock_compacted,
+    gave_up,
     count_,
 };
 
@@ -68,6 +71,9 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Mark::cou
     "a read had to show an acknowledged write",
     "two trees were equal",
     "two trees were told apart",
+    "a tombstone was purged",
+    "a clock was compacted",
+    "a node that was put back gave up what it held",
 };
 
 class Marks {

@@ -73,6 +73,21 @@ constexpr std::array bugs = {
     PlantedBug{Mutant::tree_always_equal, "tree_always_equal", "trees that differ are told apart"},
     PlantedBug{Mutant::empty_stand_ins_answer, "empty_stand_ins_answer",
                "stand-ins that know nothing are no answer"},
+    PlantedBug{Mutant::old_states_taken, "old_states_taken",
+               "a state that was read long ago is refused"},
+    PlantedBug{Mutant::fence_raised_alone, "fence_raised_alone",
+               "the fence waits for every member"},
+    PlantedBug{Mutant::fence_raised_with_hints, "fence_raised_with_hints",
+               "the fence waits for hints to be delivered"},
+    PlantedBug{Mutant::purged_at_once, "purged_at_once", "a tombstone stays for three numbers"},
+    PlantedBug{Mutant::purged_from_some, "purged_from_some",
+               "a tombstone goes when all owners hold it alike"},
+    PlantedBug{Mutant::put_back_goes_on, "put_back_goes_on",
+               "a node that was put back gives up what it holds"},
+    PlantedBug{Mutant::reduced_actor_goes_on, "reduced_actor_goes_on",
+               "an actor ends with its entry in the clock"},
+    PlantedBug{Mutant::sent_again_as_new, "sent_again_as_new",
+               "a state is as old as when it was read"},
 };
 
 }  // namespace

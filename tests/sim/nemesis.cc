@@ -309,6 +309,7 @@ void Nemesis::strike_copies(const Strike& strike) {
         world_.marks.hit(Mark::log_shortened);
     } else {
         disk.restore(images_[strike.number]);
+        process.doubt();
         world_.marks.hit(Mark::rolled_back);
     }
     down_for(strike.node, strike.lasts);

@@ -107,6 +107,7 @@ void Process::lose_power(std::size_t kept) {
         world_.say(options_.self.name + " loses power and " + std::to_string(lost) + " commits");
     stop();
     if (lost > 0) world_.marks.hit(Mark::power_lost_commits);
+    if (kept < disk_.unsynced()) doubt();
     disk_.lose_power(kept);
     refuses_ = false;
 }

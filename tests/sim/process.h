@@ -79,6 +79,13 @@ class Process {
     void shorten_log(std::size_t lost);
     /// The next start will find it so.
     [[nodiscard]] bool log_is_short() const { return log_is_short_; }
+    /// What it holds may be older than what it held: it may have to give it up, until it has heard
+    /// from all members.
+    [[nodiscard]] bool is_doubtful() {
+        if (is_doubtful_ && node_ && node_->settled()) is_doubtful_ = false;
+        return is_doubtful_;
+    }
+    void doubt() { is_doubtful_ = true; }
     void jump_clock(std::int64_t ms) { wall_offset_ += ms; }
     /// Fills the disk or gives room again. `told`: the loop notices and tells the core.
     void fill_disk(Disk::Full full, bool told);
@@ -145,6 +152,7 @@ class Process {
     std::int64_t wall_offset_ = 0;
     Instant slow_until_;
     bool log_is_short_ = false;
+    bool is_doubtful_ = false;
     std::map<std::uint64_t, std::set<NodeId>> asked_;  ///< for keep_exactly_w(), by request
 };
 

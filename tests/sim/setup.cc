@@ -68,7 +68,9 @@ void narrow_down(Setup& setup, Random& random) {
 
 std::string_view name_of(Fault fault) { return fault_names[static_cast<std::size_t>(fault)]; }
 
-Setup draw_setup(std::uint64_t seed) {
+namespace {
+
+Setup draw_without_purge(std::uint64_t seed) {
     Random random = Chance(seed).at(Stream::setup);
     Setup setup;
     setup.seed = seed;
@@ -123,6 +125,17 @@ Setup draw_setup(std::uint64_t seed) {
     return setup;
 }
 
+}  // namespace
+
+Setup draw_setup(std::uint64_t seed) {
+    Setup setup = draw_without_purge(seed);
+    // Drawn by itself, so that a seed stays what it was before there was a purge.
+    Random random = Chance(seed).at(Stream::setup, 1);
+    if (random.chance(0.6))
+        setup.purge_every = std::chrono::milliseconds(200 + static_cast<int>(random.below(1500)));
+    return setup;
+}
+
 std::string describe(const Setup& setup) {
     std::string out =
         "nodes=" + std::to_string(setup.nodes) + " N=" + std::to_string(setup.copies) +
@@ -133,6 +146,7 @@ std::string describe(const Setup& setup) {
         (setup.one_compares ? " one-compares" : "") +
         (setup.sends_exactly_w ? " sends-exactly-w" : "") + (setup.hurried ? " hurried" : "") +
         (setup.exchange_every > std::chrono::seconds(1) ? " seldom-exchanges" : "") +
+        (setup.purge_every < std::chrono::minutes(1) ? " purges" : "") +
         (setup.scrub_every > 2 ? " no-scrub" : "") + " sessions=" + std::to_string(setup.sessions) +
         " keys=" + std::to_string(setup.keys) + " operations=" + std::to_string(setup.operations) +
         " seconds=" +

@@ -79,6 +79,8 @@ class Run {
         world_.marks.hit(Mark::three_siblings, counts.three_siblings);
         world_.marks.hit(Mark::new_actor_after_restart, counts.new_actor_after_restart);
         world_.marks.hit(Mark::stand_in_coordinated, counts.minted_by_stand_in);
+        world_.marks.hit(Mark::tombstone_purged, counts.tombstones_purged);
+        world_.marks.hit(Mark::clock_compacted, counts.clocks_compacted);
         world_.marks.hit(Mark::late_replay, cluster_.network().counts().replayed);
         outcome.marks = world_.marks;
         return outcome;

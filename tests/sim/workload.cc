@@ -233,6 +233,7 @@ void Workload::check_session(const LogEntry& entry, const wire::GetReply& reply)
         world_.marks.hit(Mark::acknowledged_write_read_back);
         WriteSet missing = writes;
         missing.remove(entry.told_of);
+        missing.remove(world_.ledger.purged(key));
         if (!missing.empty())
             world_.verdict.fail(rule::session, key,
                                 "operation " + std::to_string(entry.operation.number) +

@@ -34,7 +34,7 @@ LAYERS = [
     ("storage bdb", ["daemon/storage/bdb*"], ["storage files"]),
     ("storage open", ["daemon/storage/open.*"], ["storage memory", "storage bdb"]),
     ("desk", ["daemon/node/desk.*", "daemon/node/outbox.*", "daemon/node/options.*",
-              "daemon/node/counters.*"], ["storage contract", "wire"]),
+              "daemon/node/counters.*", "daemon/node/fence.*"], ["storage contract", "wire"]),
     ("local", ["daemon/node/local/*"], ["desk"]),
     ("liveness", ["daemon/node/membership/liveness.*"], ["desk"]),
     ("coordination", ["daemon/node/coordination/*"], ["local", "liveness"]),

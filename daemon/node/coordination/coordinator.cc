@@ -28,7 +28,13 @@ Instant Coordinator::deadline(Duration timeout) const {
     return desk.now.instant + std::min(timeout, longest_timeout);
 }
 
-bool Coordinator::has_room(const Origin& origin) {
+bool Coordinator::admits(const Origin& origin) {
+    if (service_.desk.fence.out_of_date()) {
+        service_.answer(origin, Error{Code::busy,
+                                      "this node was put back as it was some time ago and asks "
+                                      "the others about that; ask another node"});
+        return false;
+    }
     if (operations_.size() < service_.desk.options.max_requests) return true;
     service_.answer(origin, Error{Code::busy, "too many requests are in progress; try again"});
     return false;
@@ -62,7 +68,7 @@ void Coordinator::settle(std::uint64_t id, Running& running) {
 }
 
 void Coordinator::get(const Origin& origin, wire::GetRequest request, Duration timeout) {
-    if (!has_room(origin)) return;
+    if (!admits(origin)) return;
     const std::uint64_t id = service_.desk.next_id();
     run(id, std::make_unique<Get>(service_, id, origin, std::move(request), deadline(timeout)));
 }
@@ -77,7 +83,7 @@ void Coordinator::del(const Origin& origin, wire::DelRequest request, Duration t
 
 template <typename WriteRequest>
 void Coordinator::write(const Origin& origin, WriteRequest request, Duration timeout) {
-    if (!has_room(origin)) return;
+    if (!admits(origin)) return;
     Desk& desk = service_.desk;
     const std::uint64_t id = desk.next_id();
     const Position position = position_of(request.key);

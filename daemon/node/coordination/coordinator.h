@@ -56,7 +56,7 @@ class Coordinator {
     void set_timer(std::uint64_t id, Running& running);
     /// After a step of the operation: forgets it when finished, else sets its timer anew.
     void settle(std::uint64_t id, Running& running);
-    [[nodiscard]] bool has_room(const Origin& origin);
+    [[nodiscard]] bool admits(const Origin& origin);
     [[nodiscard]] Instant deadline(Duration timeout) const;
     [[nodiscard]] Running* find(std::uint64_t id);
     /// All in progress, by id: in the same order on every run.

@@ -145,6 +145,7 @@ void Put::write(const Clock& context) {
     auto stored = service_.objects.write(slot, context, std::move(sibling));
     if (!stored) return give_up(stored.error());
     dot_ = stored->dot;
+    stamp_ = desk.fence.number();
     object_ = std::move(stored->object);
     encoded_ = std::move(stored->encoded);
 
@@ -179,7 +180,9 @@ void Put::ask(Team::Place& place) {
     if (place.by_stand_in()) desk.counters.add("put.stand_ins");
     trace_.add(place.asked, place.by_stand_in() ? "write asked as stand-in" : "write asked");
     const Bytes hint_for = place.by_stand_in() ? Bytes(place.owner.bytes()) : Bytes{};
-    desk.send(place.asked, wire::WriteRequest{id_, hint_for, intent_.key, encoded_});
+    const std::uint64_t stamp =
+        desk.breaks(Mutant::sent_again_as_new) ? desk.fence.number() : stamp_;
+    desk.send(place.asked, wire::WriteRequest{id_, hint_for, intent_.key, encoded_, stamp});
 }
 
 void Put::replace(Team::Place& place, Team::Because because) {
@@ -193,7 +196,8 @@ void Put::replace(Team::Place& place, Team::Because because) {
 
 void Put::keep_hint(const NodeId& owner) {
     const auto kept = service_.objects.merge_in(
-        Slot::of(service_.desk.routes, intent_.position, intent_.key, owner), object_, encoded_);
+        Slot::of(service_.desk.routes, intent_.position, intent_.key, owner), object_, encoded_,
+        stamp_);
     service_.desk.counters.add(kept ? "hints.kept" : "hints.failed");
     if (service_.desk.breaks(Mutant::hint_counts_for_coordinator)) quorum_.count(owner);
 }

@@ -86,7 +86,8 @@ class Put final : public Operation {
     Team team_;
     Dot dot_;
     Object object_;
-    Bytes encoded_;  ///< of object_
+    Bytes encoded_;            ///< of object_
+    std::uint64_t stamp_ = 0;  ///< of object_: the fence's number when it was stored here
     Bytes context_;  ///< the token for the reply
     bool existed_ = false;
     bool replied_ = false;

@@ -14,7 +14,8 @@ ReadRound::ReadRound(Service& service, Trace& trace, Question question)
       slot_(Slot::of(service.desk.routes, question.position, key_)),
       sparing_(question.sparing),
       quorum_(question.needed),
-      team_(service.desk, service.liveness, slot_.partition) {}
+      team_(service.desk, service.liveness, slot_.partition),
+      stamp_(service.desk.fence.number()) {}
 
 Result<void> ReadRound::start() {
     if (team_.filled() < quorum_.needed())
@@ -51,7 +52,7 @@ void ReadRound::ask(Team::Place& place) {
     if (!state && state.error().code == Code::corrupt) return leave_vacant(place);
     if (!state) return replace(place, Team::Because::refused);
     own_ = *state;
-    take(service_.desk.self(), std::move(*state));
+    take(service_.desk.self(), std::move(*state), service_.desk.fence.number());
 }
 
 /// An owner that lives and lacks the key is no owner that is down: whoever stood in for it would
@@ -69,7 +70,7 @@ void ReadRound::replace(Team::Place& place, Team::Because because) {
     if (sparing_) ask_the_others();
 }
 
-void ReadRound::take(const NodeId& from, Bytes state) {
+void ReadRound::take(const NodeId& from, Bytes state, std::uint64_t stamp) {
     Team::Place* place = team_.place_of(from);
     if (!place) return;
     const bool counted_before = quorum_.has(place->owner);
@@ -87,6 +88,7 @@ void ReadRound::take(const NodeId& from, Bytes state) {
             }
             merge(merged_, *object);
         }
+        stamp_ = std::min(stamp_, stamp);
     }
     trace_.add(from, empty ? "read answered: nothing" : "read answered");
     place->settled = true;
@@ -98,13 +100,17 @@ void ReadRound::take(const NodeId& from, Bytes state) {
 }
 
 void ReadRound::on(const NodeId& from, const wire::ReadReply& reply) {
-    if (reply.status == wire::PeerStatusCode::ok) {
-        take(from, reply.object);
+    // What was put back as it was some time ago may show what has been purged since.
+    const bool is_old = reply.fence + 1 < service_.desk.fence.number() &&
+                        !service_.desk.breaks(Mutant::old_states_taken);
+    if (reply.status == wire::PeerStatusCode::ok && !is_old) {
+        take(from, reply.object, reply.fence);
         return;
     }
     Team::Place* place = team_.place_of(from);
     if (!place || place->asked != from || place->settled) return;
-    if (reply.status == wire::PeerStatusCode::not_ready && !place->by_stand_in())
+    const bool lacks = is_old || reply.status == wire::PeerStatusCode::not_ready;
+    if (lacks && !place->by_stand_in())
         leave_vacant(*place);
     else
         replace(*place, Team::Because::refused);
@@ -162,9 +168,9 @@ void ReadRound::repair() {
         if (state == joined) continue;
         service_.desk.counters.add("repairs.by_read");
         if (node == service_.desk.self())
-            (void)service_.objects.merge_in(slot_, merged_, joined);
+            (void)service_.objects.merge_in(slot_, merged_, joined, stamp_);
         else
-            service_.desk.send(node, wire::WriteRequest{0, {}, key_, joined});
+            service_.desk.send(node, wire::WriteRequest{0, {}, key_, joined, stamp_});
     }
 }
 

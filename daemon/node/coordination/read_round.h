@@ -64,7 +64,7 @@ class ReadRound {
     void ask(Team::Place& place);
     /// Asks those who were spared so far.
     void ask_the_others();
-    void take(const NodeId& from, Bytes state);
+    void take(const NodeId& from, Bytes state, std::uint64_t stamp);
     void leave_vacant(Team::Place& place);
     void replace(Team::Place& place, Team::Because because);
 
@@ -77,6 +77,7 @@ class ReadRound {
     Quorum quorum_;
     Team team_;
     Object merged_;
+    std::uint64_t stamp_;  ///< of merged_: the lowest number at which any part of it was read
     bool owner_answered_ = false;
     std::optional<Bytes> own_;                       ///< what this node answered itself
     std::vector<std::pair<NodeId, Bytes>> answers_;  ///< of owners, for repair

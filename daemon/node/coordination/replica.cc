@@ -17,7 +17,8 @@ void Replica::on(const NodeId& from, const wire::ReadRequest& request) {
     }
     auto state = service_.objects.state_of(slot);
     if (state)
-        desk.send(from, wire::ReadReply{request.id, PeerStatusCode::ok, std::move(*state)});
+        desk.send(from, wire::ReadReply{request.id, PeerStatusCode::ok, std::move(*state),
+                                        desk.fence.number()});
     else if (state.error().code == Code::corrupt)
         desk.send(from, wire::ReadReply{request.id, PeerStatusCode::not_ready, {}});
     else
@@ -43,8 +44,9 @@ PeerStatusCode Replica::store(const wire::WriteRequest& request) {
         desk.counters.add("peers.malformed");
         return PeerStatusCode::storage;
     }
-    const auto merged = service_.objects.merge_in(slot, *object, request.object);
+    const auto merged = service_.objects.merge_in(slot, *object, request.object, request.fence);
     if (merged || desk.breaks(Mutant::acknowledged_unstored)) return PeerStatusCode::ok;
+    if (merged.error().code == Code::busy) return PeerStatusCode::too_old;
     return merged.error().code == Code::storage_full ? PeerStatusCode::full
                                                      : PeerStatusCode::storage;
 }

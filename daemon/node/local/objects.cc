@@ -55,7 +55,7 @@ Bytes Slot::storage_key() const {
     return Bytes(hint_for.bytes()) + row;
 }
 
-Objects::Objects(Desk& desk) : desk_(desk), trees_(desk) {}
+Objects::Objects(Desk& desk) : desk_(desk), trees_(desk), reducible_(desk.storage) {}
 
 Result<Record> Objects::read(const Slot& slot) {
     Bytes unused;
@@ -88,11 +88,13 @@ Result<Objects::Changing> Objects::read_to_change(const Slot& slot) {
     if (stored) {
         changing.record = std::move(*stored);
         changing.is_new = changing.before.empty();
+        changing.reducible = dynamo::reducible(changing.record.object);
         return changing;
     }
     if (stored.error().code != Code::corrupt) return std::unexpected(stored.error());
     // There is nobody to fetch a hint from: it begins anew.
     changing.record.partial = slot.hint_for.is_none() && !desk_.breaks(Mutant::damaged_is_replaced);
+    changing.reducible = true;
     return changing;
 }
 
@@ -135,16 +137,30 @@ Result<void> Objects::store(const Slot& slot, const Changing& changing, BytesVie
     if (!put) return put;
     if (changing.is_new && !slot.hint_for.is_none()) ++hints_[slot.hint_for];
     if (in_tree(slot)) trees_.changed(slot.partition, slot.row, changing.before, after);
-    return put;
+    return note_reducible(slot, changing);
+}
+
+/// Since when the record is as it is now, for those of which something can be taken away.
+Result<void> Objects::note_reducible(const Slot& slot, const Changing& changing) {
+    if (!slot.hint_for.is_none()) return {};
+    if (dynamo::reducible(changing.record.object))
+        return reducible_.note(slot.partition, slot.row, desk_.fence.number());
+    return changing.reducible ? reducible_.forget(slot.partition, slot.row) : Result<void>{};
 }
 
 Result<void> Objects::erase(const Slot& slot, const Changing& changing) {
     auto erased = desk_.storage.erase(slot.table(), slot.storage_key());
-    if (erased && in_tree(slot)) trees_.changed(slot.partition, slot.row, changing.before, {});
-    return erased;
+    if (!erased) return erased;
+    if (in_tree(slot)) trees_.changed(slot.partition, slot.row, changing.before, {});
+    return reducible_.forget(slot.partition, slot.row);
 }
 
-Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView encoded) {
+Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView encoded,
+                               std::uint64_t stamp) {
+    if (!desk_.takes(stamp, slot.partition)) {
+        desk_.counters.add("purge.refused");
+        return fail(Code::busy, "the state is older than what may have been purged since");
+    }
     auto changing = read_to_change(slot);
     if (!changing) return std::unexpected(changing.error());
     Record& record = changing->record;
@@ -216,6 +232,41 @@ Result<Objects::Written> Objects::write(const Slot& slot, const Clock& given, Si
     Bytes encoded = wire::encode(record.object);
     if (const auto put = store(slot, *changing, encoded); !put) return std::unexpected(put.error());
     return Written{std::move(record.object), std::move(encoded), dot};
+}
+
+Result<bool> Objects::reduce(const Slot& slot, const Digest& expected) {
+    auto changing = read_to_change(slot);
+    if (!changing) return std::unexpected(changing.error());
+    Record& record = changing->record;
+    if (changing->is_new || record.partial) return false;
+    const auto held = object_bytes(slot.row, changing->before);
+    if (!held || digest(*held) != expected) return false;
+    record.object = reduced(record.object);
+    desk_.counters.add("purge.reduced");
+    if (record.object.empty()) {
+        if (auto erased = erase(slot, *changing); !erased) return std::unexpected(erased.error());
+        return true;
+    }
+    // An actor that the clock knows no more would count from 1 again.
+    const Actor own{desk_.self(), record.own_birth};
+    if (record.object.clock.top(own) == 0 && !desk_.breaks(Mutant::reduced_actor_goes_on))
+        record.own_birth = record.own_run = 0;
+    if (auto put = store(slot, *changing, wire::encode(record.object)); !put)
+        return std::unexpected(put.error());
+    return true;
+}
+
+Result<void> Objects::drop_all() {
+    trees_.forget_all();
+    damaged_.clear();
+    hints_.clear();
+    for (std::uint32_t partition = 0; partition < desk_.routes.partitions(); ++partition)
+        if (auto dropped =
+                desk_.storage.drop(Table::objects(static_cast<std::uint16_t>(partition)));
+            !dropped)
+            return dropped;
+    if (auto dropped = desk_.storage.drop(Table::hints()); !dropped) return dropped;
+    return desk_.storage.drop(Table::reducible());
 }
 
 Result<void> Objects::mend(const Slot& slot, const Object& object) {

@@ -20,6 +20,7 @@
 
 #include "daemon/node/desk.h"
 #include "daemon/node/local/record.h"
+#include "daemon/node/local/reducible.h"
 #include "daemon/node/local/trees.h"
 #include "libdynamo/base/hash.h"
 
@@ -51,9 +52,11 @@ class Objects {
     [[nodiscard]] Result<Bytes> read_bytes(const Slot& slot);
 
     /// Merges a state that another node sent. In place of a damaged record a partial one begins.
-    /// True when something changed.
-    /// `encoded` is the object's canonical encoding, which is what a message or a record holds.
-    [[nodiscard]] Result<bool> merge_in(const Slot& slot, const Object& object, BytesView encoded);
+    /// True when something changed; busy when the state is too old (daemon/node/fence.h).
+    /// `encoded` is the object's canonical encoding, which is what a message or a record holds;
+    /// `stamp` is the fence's number where and when it was read.
+    [[nodiscard]] Result<bool> merge_in(const Slot& slot, const Object& object, BytesView encoded,
+                                        std::uint64_t stamp);
 
     struct Written {
         Object object;  ///< as stored
@@ -64,6 +67,15 @@ class Objects {
     /// write wins it supersedes all that is stored here, and is never older than that. object_full
     /// when it would pass the limits of options and grows.
     [[nodiscard]] Result<Written> write(const Slot& slot, const Clock& context, Sibling sibling);
+
+    /// Takes away what no record needs any more: tombstones, and entries of the clock. Only what
+    /// reduced() leaves stays of a record whose object's digest is still `expected`; true when it
+    /// was.
+    [[nodiscard]] Result<bool> reduce(const Slot& slot, const Digest& expected);
+    [[nodiscard]] const Reducible& reducible() const { return reducible_; }
+
+    /// Removes all objects and hints, in the present transaction.
+    [[nodiscard]] Result<void> drop_all();
 
     /// Merges what enough other owners hold into a damaged or partial record, which is whole with
     /// it.
@@ -110,17 +122,18 @@ class Objects {
     [[nodiscard]] const Trees& trees() const { return trees_; }
 
     /// A partition whose stored copy was lost and is not complete again: it takes writes and
-    /// answers no read. Exchange decides which.
+    /// answers no read. Exchange decides which; of a node that is out of date it is all of them.
     [[nodiscard]] bool rebuilding(std::uint16_t partition) const {
-        return rebuilding_.contains(partition);
+        return rebuilding_.contains(partition) || desk_.fence.out_of_date();
     }
     [[nodiscard]] std::set<std::uint16_t>& rebuilding() { return rebuilding_; }
 
   private:
     struct Changing {
         Record record;
-        bool is_new = false;  ///< no row was there
-        Bytes before;         ///< the row as it was
+        bool is_new = false;     ///< no row was there
+        bool reducible = false;  ///< it may be among those that Reducible notes
+        Bytes before;            ///< the row as it was
     };
     /// The same, and the row's bytes; empty when there is none.
     [[nodiscard]] Result<Record> read(const Slot& slot, Bytes& bytes);
@@ -128,6 +141,7 @@ class Objects {
     [[nodiscard]] Result<Changing> read_to_change(const Slot& slot);
     [[nodiscard]] Result<void> store(const Slot& slot, const Changing& changing, BytesView encoded);
     [[nodiscard]] Result<void> erase(const Slot& slot, const Changing& changing);
+    [[nodiscard]] Result<void> note_reducible(const Slot& slot, const Changing& changing);
     /// Whether a change of the slot is told to the trees.
     [[nodiscard]] bool in_tree(const Slot& slot) const {
         return slot.hint_for.is_none() && trees_.covers(slot.partition, slot.row);
@@ -139,6 +153,7 @@ class Objects {
     std::set<std::uint16_t> rebuilding_;
     std::map<Bytes, Slot> damaged_;  ///< by row
     Trees trees_;
+    Reducible reducible_;
 };
 
 }  // namespace dynamo

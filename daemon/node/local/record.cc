@@ -1,6 +1,7 @@
 #include "daemon/node/local/record.h"
 
 #include "libdynamo/base/hash.h"
+#include "libdynamo/base/numbers.h"
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
@@ -10,18 +11,6 @@ constexpr char whole_format = 1;
 constexpr char partial_format = 2;
 constexpr std::size_t head_bytes = 1 + 8 + 8;
 constexpr std::size_t checksum_bytes = 8;
-
-void append_number(Bytes& out, std::uint64_t value) {
-    for (int shift = 0; shift < 64; shift += 8) out += static_cast<char>(value >> shift & 255);
-}
-
-std::uint64_t number_at(BytesView bytes, std::size_t offset) {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < 8; ++i)
-        value |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[offset + i]))
-                 << (8 * i);
-    return value;
-}
 
 std::uint64_t checksum_of(BytesView row, BytesView body) { return checksum(body, checksum(row)); }
 

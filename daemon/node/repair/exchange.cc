@@ -143,6 +143,16 @@ void Exchange::rolled_back() {
     close_to_reads();
 }
 
+Result<void> Exchange::given_up() {
+    pass_.reset();
+    turns_with_.clear();
+    for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
+        rebuilds_[partition] = {};
+    close_to_reads();
+    next_turn_ = desk_.now.instant;
+    return write_notes();
+}
+
 void Exchange::close_to_reads() {
     objects_.rebuilding().clear();
     if (desk_.breaks(Mutant::wiped_answers_reads)) return;
@@ -194,7 +204,7 @@ void Exchange::tick() {
     }
     if (!has_pairs_ || desk_.now.instant < next_turn_) return;
     next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
-    if (desk_.load.refuse_writes) return;
+    if (desk_.load.refuse_writes || desk_.fence.out_of_date()) return;
     auto pair = next_to_rebuild();
     if (!pair) pair = next_in_turn();
     if (pair) start(*pair);
@@ -322,7 +332,12 @@ void Exchange::on(const NodeId& from, const wire::ExchangeReply& reply) {
         abandon_pass();
         return;
     }
-    const auto merged = merge(reply.states);
+    // One that was put back as it was some time ago knows too little.
+    if (reply.fence + 1 < desk_.fence.number() && !desk_.breaks(Mutant::old_states_taken)) {
+        abandon_pass();
+        return;
+    }
+    const auto merged = merge(reply.states, reply.fence);
     if (!merged) {
         desk_.log(Severity::error, "a state cannot be stored: " + merged.error().message);
         abandon_pass();
@@ -366,7 +381,8 @@ bool Exchange::belongs(const wire::ExchangeReply& reply) const {
 }
 
 /// False when one of them is no state: then none is merged.
-Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states) {
+Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states,
+                             std::uint64_t stamp) {
     std::vector<Object> objects;
     for (const wire::ExchangeState& state : states) {
         auto object = wire::decode_object(state.object);
@@ -375,7 +391,8 @@ Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states) {
     }
     for (std::size_t i = 0; i < states.size(); ++i) {
         const auto merged =
-            objects_.merge_in(Slot::of(desk_.routes, states[i].key), objects[i], states[i].object);
+            objects_.merge_in(Slot::of(desk_.routes, states[i].key), objects[i],
+                                               states[i].object, stamp);
         if (!merged) return std::unexpected(merged.error());
         if (*merged) desk_.counters.add("exchange.states_taken");
     }
@@ -390,7 +407,8 @@ void Exchange::give(const std::vector<Bytes>& rows) {
         auto object = objects_.read_bytes(slot);
         if (!object || object->empty()) continue;
         desk_.send(pass_->partner,
-                   wire::WriteRequest{0, {}, Bytes(slot.key()), std::move(*object)});
+                   wire::WriteRequest{0, {}, Bytes(slot.key()), std::move(*object),
+                                      desk_.fence.number()});
         desk_.counters.add("exchange.states_given");
     }
 }
@@ -428,13 +446,14 @@ void Exchange::on(const NodeId& from, const wire::ExchangeOffer& offer) {
     }
     wire::ExchangeReply reply;
     reply.id = offer.id;
+    reply.fence = desk_.fence.number();
     if (!desk_.routes.is_owner(desk_.self(), offer.partition) ||
         !desk_.routes.is_owner(from, offer.partition)) {
         reply.status = wire::PeerStatusCode::not_owner;
     } else if (const auto compared = compare(desk_, objects_, offer, reply); !compared) {
         desk_.log(Severity::error, "partition " + std::to_string(offer.partition) +
                                        " cannot be read: " + compared.error().message);
-        reply = {offer.id, wire::PeerStatusCode::storage, {}, {}, {}};
+        reply = {offer.id, wire::PeerStatusCode::storage, {}, {}, {}, {}};
     } else if (rebuilds_.contains(offer.partition)) {
         reply.status = wire::PeerStatusCode::not_ready;
     } else if (reply.status == wire::PeerStatusCode::ok && desk_.load.refuse_writes) {

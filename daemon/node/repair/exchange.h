@@ -50,6 +50,8 @@ class Exchange {
     /// The commit of the present step failed: abandons the pass and goes back to what
     /// storage notes.
     void rolled_back();
+    /// All that was stored here is gone, in the present step: it is rebuilt.
+    [[nodiscard]] Result<void> given_up();
     void on(const NodeId& from, const wire::ExchangeOffer& offer);
     void on(const NodeId& from, const wire::ExchangeReply& reply);
     void on(const NodeId& from, const wire::TreeOffer& offer);
@@ -113,7 +115,8 @@ class Exchange {
     void offer_stretch();
     [[nodiscard]] Result<wire::ExchangeOffer> make_offer();
     [[nodiscard]] bool belongs(const wire::ExchangeReply& reply) const;
-    [[nodiscard]] Result<bool> merge(const std::vector<wire::ExchangeState>& states);
+    [[nodiscard]] Result<bool> merge(const std::vector<wire::ExchangeState>& states,
+                                     std::uint64_t stamp);
     void give(const std::vector<Bytes>& rows);
     void finish_pass();
     void abandon_pass();

@@ -84,6 +84,9 @@ bool Mend::on(const NodeId& from, const wire::ReadReply& reply) {
     if (at == jobs_.end()) return false;
     Job& job = at->second;
     if (!desk_.routes.is_owner(from, job.slot.partition)) return true;
+    // Who was put back as it was some time ago knows too little, and some things that are gone.
+    if (reply.fence + 1 < desk_.fence.number() && !desk_.breaks(Mutant::old_states_taken))
+        return true;
     const bool whole = reply.status == wire::PeerStatusCode::ok;
     if (!whole && reply.status != wire::PeerStatusCode::not_ready) return true;
     if (!reply.object.empty()) {
@@ -93,6 +96,7 @@ bool Mend::on(const NodeId& from, const wire::ReadReply& reply) {
             return true;
         }
         merge(job.joined, *object);
+        job.stamp = std::min(job.stamp, reply.fence);
     }
     if (!job.answered.insert(from).second) return true;
     if (whole) ++job.whole;
@@ -104,6 +108,10 @@ void Mend::finish(std::map<std::uint64_t, Job>::iterator at) {
     const Job job = std::move(at->second);
     jobs_.erase(at);
     rows_.erase(job.slot.row);
+    if (!job.joined.empty() && !desk_.takes(job.stamp, job.slot.partition)) {
+        objects_.note_damage(job.slot);
+        return;
+    }
     if (const auto mended = objects_.mend(job.slot, job.joined); !mended) {
         desk_.log(Severity::error, "a damaged record cannot be mended: " + mended.error().message);
         objects_.note_damage(job.slot);

@@ -42,6 +42,7 @@ class Mend {
         std::set<NodeId> answered;
         std::size_t whole = 0;  ///< answers that were all their owners ever held
         Object joined;
+        std::uint64_t stamp = UINT64_MAX;  ///< the lowest number at which any of it was read
         Instant asked;
     };
     void begin(Slot slot);
