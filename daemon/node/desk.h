@@ -45,10 +45,9 @@ struct Desk {
 #endif
     }
 
-    /// Whether a state of the partition that was read at `stamp` may be stored here.
-    [[nodiscard]] bool takes(std::uint64_t stamp, std::uint16_t partition) const {
-        return breaks(Mutant::old_states_taken) ||
-               fence.takes(stamp, routes.is_owner(self(), partition));
+    /// Whether a state that was read at `stamp` may be stored here.
+    [[nodiscard]] bool takes(std::uint64_t stamp) const {
+        return breaks(Mutant::old_states_taken) || fence.takes(stamp);
     }
 
     /// A number for a request to a peer: no other of this run has it, nor, in all likelihood, one

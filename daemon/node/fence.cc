@@ -19,6 +19,8 @@ Result<void> Fence::read(Storage& storage) {
         return fail(Code::corrupt, "the note of the fence is damaged");
     number_ = noted->has_value() ? number_at(**noted, 0) : 0;
     is_known_ = true;
+    is_noted_ = noted->has_value();
+    unsure_ = unsure_ || !is_noted_;
     return {};
 }
 
@@ -27,6 +29,7 @@ Result<void> Fence::set(Storage& storage, std::uint64_t number) {
     append_number(note, number);
     if (auto put = storage.put(Table::notes(), fence_row, note); !put) return put;
     number_ = number;
+    is_noted_ = true;
     return {};
 }
 

@@ -307,7 +307,9 @@ void Node::on_peer(const wire::PeerEnvelope& envelope, wire::PeerMessage message
                                     envelope.fingerprint != parts.desk.routes.fingerprint()))
             parts.members.on_other_ring(envelope);
     }
+    const bool waited = parts.desk.routes.number() == 0;
     parts.dispatch(envelope, message);
+    if (waited && parts.members.joined()) parts.purge.on_joined(envelope.fence);
     parts.follow_ring();
     parts.follow_purge();
 }
@@ -357,8 +359,7 @@ Instant Node::wake_at() const {
     const Parts& parts = *parts_;
     return std::min({parts.coordinator.wake_at(), parts.liveness.wake_at(), parts.members.wake_at(),
                      parts.handback.wake_at(), parts.exchange.wake_at(), parts.mend.wake_at(),
-                     parts.purge.wake_at(),
-                     parts.objects.trees().wake_at()});
+                     parts.purge.wake_at(), parts.objects.trees().wake_at()});
 }
 
 Outbox& Node::outbox() { return parts_->desk.outbox; }

@@ -201,9 +201,11 @@ struct FenceReply {
     std::uint64_t id = 0;
     std::uint64_t fence = 0;
     bool settled = false;  ///< all members have heard of the sender's run, and it is not behind
+    bool noted = false;    ///< the number was stored; otherwise the sender has lost its storage
     static constexpr auto fields() {
         return std::tuple{field("id", &FenceReply::id), field("fence", &FenceReply::fence),
-                          field("settled", &FenceReply::settled)};
+                          field("settled", &FenceReply::settled),
+                          field("noted", &FenceReply::noted)};
     }
 };
 

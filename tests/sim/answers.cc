@@ -29,6 +29,7 @@ void check_observed(World& world, const LogEntry& entry, std::size_t own, WriteS
         return;
     const Bytes& key = entry.operation.key;
     token.remove(own);
+    token.remove(world.ledger.purged(key));
     std::set<Bytes> values;
     for (const std::size_t number : world.ledger.maximal(key, token).members()) {
         const Write& write = world.ledger.writes(key)[number];
@@ -123,7 +124,16 @@ void check_got(World& world, const Cluster& cluster, LogEntry& entry, const wire
     const WriteSet token = token_set(world, cluster, key, reply.context);
     entry.told_of = token;
     if (world.setup.last_write_wins) {
-        const WriteSet winner = world.ledger.youngest(key, world.ledger.maximal(key, token));
+        const auto last_of = [&](const WriteSet& set) {
+            return world.ledger.youngest(key, world.ledger.maximal(key, set));
+        };
+        // A tombstone that some have purged is shown by those who still hold it.
+        WriteSet winner = last_of(token);
+        if (shown.members() != winner.members()) {
+            WriteSet kept = token;
+            kept.remove(world.ledger.purged(key));
+            winner = last_of(kept);
+        }
         if (shown.members() != winner.members())
             world.verdict.fail(rule::exact, key,
                                about(entry) + "it shows " + world.ledger.show(key, shown) +

@@ -100,9 +100,10 @@ Setup draw_without_purge(std::uint64_t seed) {
     for (bool& on : setup.faults) on = random.chance(0.33);
     if (setup.nodes == setup.copies && random.chance(0.3)) {
         setup.one_compares = true;
-        for (const Fault fault : {Fault::bad_reads, Fault::disk_full, Fault::lose_shard,
-                                  Fault::corner, Fault::dead_for_good, Fault::stranger,
-                                  Fault::bad_page, Fault::short_log, Fault::power})
+        for (const Fault fault :
+             {Fault::bad_reads, Fault::disk_full, Fault::lose_shard, Fault::corner,
+              Fault::dead_for_good, Fault::stranger, Fault::bad_page, Fault::short_log,
+              Fault::power, Fault::roll_back})
             setup.faults[static_cast<std::size_t>(fault)] = false;
     }
     setup.strikes = 3 + static_cast<unsigned>(random.below(18));

@@ -85,6 +85,11 @@ template <typename WriteRequest>
 void Coordinator::write(const Origin& origin, WriteRequest request, Duration timeout) {
     if (!admits(origin)) return;
     Desk& desk = service_.desk;
+    if (desk.fence.unsure())
+        return service_.answer(origin,
+                               Error{Code::busy,
+                                     "this node has just started and has not heard from another "
+                                     "member yet; try again, or ask another node"});
     const std::uint64_t id = desk.next_id();
     const Position position = position_of(request.key);
     const std::uint16_t partition = desk.routes.partition_of(position);

@@ -88,7 +88,7 @@ class Put final : public Operation {
     Object object_;
     Bytes encoded_;            ///< of object_
     std::uint64_t stamp_ = 0;  ///< of object_: the fence's number when it was stored here
-    Bytes context_;  ///< the token for the reply
+    Bytes context_;            ///< the token for the reply
     bool existed_ = false;
     bool replied_ = false;
     bool finished_ = false;

@@ -12,7 +12,8 @@ void Replica::on(const NodeId& from, const wire::ReadRequest& request) {
     Desk& desk = service_.desk;
     const Slot slot = Slot::of(desk.routes, request.key);
     if (service_.objects.rebuilding(slot.partition)) {
-        desk.send(from, wire::ReadReply{request.id, PeerStatusCode::not_ready, {}});
+        desk.send(from,
+                  wire::ReadReply{request.id, PeerStatusCode::not_ready, {}, desk.fence.number()});
         return;
     }
     auto state = service_.objects.state_of(slot);
@@ -20,9 +21,11 @@ void Replica::on(const NodeId& from, const wire::ReadRequest& request) {
         desk.send(from, wire::ReadReply{request.id, PeerStatusCode::ok, std::move(*state),
                                         desk.fence.number()});
     else if (state.error().code == Code::corrupt)
-        desk.send(from, wire::ReadReply{request.id, PeerStatusCode::not_ready, {}});
+        desk.send(from,
+                  wire::ReadReply{request.id, PeerStatusCode::not_ready, {}, desk.fence.number()});
     else
-        desk.send(from, wire::ReadReply{request.id, PeerStatusCode::storage, {}});
+        desk.send(from,
+                  wire::ReadReply{request.id, PeerStatusCode::storage, {}, desk.fence.number()});
 }
 
 void Replica::on(const NodeId& from, const wire::WriteRequest& request) {

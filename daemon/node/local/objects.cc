@@ -157,7 +157,7 @@ Result<void> Objects::erase(const Slot& slot, const Changing& changing) {
 
 Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView encoded,
                                std::uint64_t stamp) {
-    if (!desk_.takes(stamp, slot.partition)) {
+    if (!desk_.takes(stamp)) {
         desk_.counters.add("purge.refused");
         return fail(Code::busy, "the state is older than what may have been purged since");
     }

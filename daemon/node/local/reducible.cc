@@ -49,8 +49,8 @@ Result<void> Reducible::scan(std::uint16_t partition, BytesView first, const Vis
 Result<std::optional<std::uint16_t>> Reducible::next(std::uint32_t from) const {
     std::optional<std::uint16_t> found;
     if (from > UINT16_MAX) return found;
-    const auto scanned = storage_.scan(
-        Table::reducible(), prefix_of(from), [&](BytesView key, BytesView) {
+    const auto scanned =
+        storage_.scan(Table::reducible(), prefix_of(from), [&](BytesView key, BytesView) {
             if (key.size() > partition_octets) found = partition_of(key);
             return !found;
         });

@@ -1,5 +1,5 @@
-// Which records hold a tombstone, or more of a clock than they need, and since when they are as they
-// are: what the purge looks at (daemon/node/repair/purge.h).
+// Which records hold a tombstone, or more of a clock than they need, and since when they are as
+// they are: what the purge looks at (daemon/node/repair/purge.h).
 //
 //     table reducible   row = 2 octets of partition + the record's row
 //                       value = u64, the fence's number when the record last changed
@@ -27,7 +27,8 @@ class Reducible {
     [[nodiscard]] Result<void> forget(std::uint16_t partition, BytesView row);
     [[nodiscard]] Result<std::optional<std::uint64_t>> since(std::uint16_t partition,
                                                              BytesView row) const;
-    /// Rows of one partition from `first` on, in order, until `visit` says false; it must not write.
+    /// Rows of one partition from `first` on, in order, until `visit` says false; it must not
+    /// write.
     using Visit = std::function<bool(BytesView row, std::uint64_t since)>;
     [[nodiscard]] Result<void> scan(std::uint16_t partition, BytesView first,
                                     const Visit& visit) const;

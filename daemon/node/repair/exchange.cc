@@ -381,8 +381,7 @@ bool Exchange::belongs(const wire::ExchangeReply& reply) const {
 }
 
 /// False when one of them is no state: then none is merged.
-Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states,
-                             std::uint64_t stamp) {
+Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states, std::uint64_t stamp) {
     std::vector<Object> objects;
     for (const wire::ExchangeState& state : states) {
         auto object = wire::decode_object(state.object);
@@ -390,9 +389,8 @@ Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states,
         objects.push_back(std::move(*object));
     }
     for (std::size_t i = 0; i < states.size(); ++i) {
-        const auto merged =
-            objects_.merge_in(Slot::of(desk_.routes, states[i].key), objects[i],
-                                               states[i].object, stamp);
+        const auto merged = objects_.merge_in(Slot::of(desk_.routes, states[i].key), objects[i],
+                                              states[i].object, stamp);
         if (!merged) return std::unexpected(merged.error());
         if (*merged) desk_.counters.add("exchange.states_taken");
     }
@@ -406,9 +404,9 @@ void Exchange::give(const std::vector<Bytes>& rows) {
         // One that has become unreadable since it was offered is given by somebody else.
         auto object = objects_.read_bytes(slot);
         if (!object || object->empty()) continue;
-        desk_.send(pass_->partner,
-                   wire::WriteRequest{0, {}, Bytes(slot.key()), std::move(*object),
-                                      desk_.fence.number()});
+        desk_.send(
+            pass_->partner,
+            wire::WriteRequest{0, {}, Bytes(slot.key()), std::move(*object), desk_.fence.number()});
         desk_.counters.add("exchange.states_given");
     }
 }

@@ -167,8 +167,9 @@ void Handback::deliver(Found found) {
     delivery.slot = std::move(found.slot);
     const std::uint64_t id = desk_.next_id();
     for (const NodeId& node : delivery.waiting)
-        desk_.send(node, wire::WriteRequest{id, {}, Bytes(delivery.slot.key()), Bytes(*object),
-                                              desk_.fence.number()});
+        desk_.send(node,
+                   wire::WriteRequest{
+                       id, {}, Bytes(delivery.slot.key()), Bytes(*object), desk_.fence.number()});
     desk_.counters.add("hints.sent");
     if (delivery.waiting.empty() || desk_.breaks(Mutant::hint_dropped_when_sent)) erase(delivery);
     if (delivery.waiting.empty()) return;
@@ -182,7 +183,7 @@ bool Handback::take_over(const Slot& hint, BytesView object) {
     const auto decoded = wire::decode_object(object);
     if (!decoded) return false;
     const auto merged = objects_.merge_in(Slot::of(desk_.routes, hint.key()), *decoded, object,
-                                           desk_.fence.number());
+                                          desk_.fence.number());
     return merged.has_value();
 }
 

@@ -108,7 +108,7 @@ void Mend::finish(std::map<std::uint64_t, Job>::iterator at) {
     const Job job = std::move(at->second);
     jobs_.erase(at);
     rows_.erase(job.slot.row);
-    if (!job.joined.empty() && !desk_.takes(job.stamp, job.slot.partition)) {
+    if (!job.joined.empty() && !desk_.takes(job.stamp)) {
         objects_.note_damage(job.slot);
         return;
     }

@@ -9,9 +9,11 @@
 namespace dynamo {
 namespace {
 
-/// A record may be reduced at e when no owner has changed it after e minus this. One for what is
-/// under way when the number rises, one for owners that take what is one behind, one for both.
-constexpr std::uint64_t lag = 3;
+/// A record may be reduced at e when no owner has changed it after e minus this. What was read at
+/// one number is taken at the next, kept as a hint, and delivered at the one after that; the fourth
+/// is for what is under way when the number rises. The model holds with two (0 violations in
+/// 20,000 runs) and breaks with one.
+constexpr std::uint64_t lag = 4;
 constexpr std::size_t max_items = 256;
 /// Rows that one step looks at; the next one goes on behind them.
 constexpr std::size_t max_looked = 4096;
@@ -26,7 +28,11 @@ Digest digest_from(BytesView octets) {
 }  // namespace
 
 Purge::Purge(Desk& desk, Objects& objects)
-    : desk_(desk), objects_(objects), next_step_(desk.now.instant) {}
+    : desk_(desk),
+      objects_(objects),
+      next_step_(desk.now.instant),
+      started_(next_step_),
+      next_round_(started_ + desk.options.purge_interval) {}
 
 Result<void> Purge::read_fence() { return desk_.fence.read(desk_.storage); }
 
@@ -45,6 +51,7 @@ void Purge::rolled_back() {
     given_up_ = false;
     if (const auto read = read_fence(); !read)
         desk_.log(Severity::error, "the fence cannot be read: " + read.error().message);
+    next_step_ = std::min(next_step_, desk_.now.instant + interval());
 }
 
 // ------------------------------------------------------------------------------------ the fence
@@ -73,7 +80,8 @@ void Purge::on_member(const NodeId& from, std::uint64_t fence, bool new_run) {
 }
 
 void Purge::on(const NodeId& from, const wire::FenceAsk& ask) {
-    desk_.send(from, wire::FenceReply{ask.id, desk_.fence.number(), settled()});
+    desk_.send(from,
+               wire::FenceReply{ask.id, desk_.fence.number(), settled(), desk_.fence.is_noted()});
 }
 
 void Purge::on(const NodeId& from, const wire::FenceReply& reply, bool same_ring) {
@@ -82,11 +90,25 @@ void Purge::on(const NodeId& from, const wire::FenceReply& reply, bool same_ring
     asked_.erase(asked);
     heard_.insert(from);
     numbers_[from] = reply.fence;
+    // Where all have lost what they held there is nobody who knows better.
+    if (reply.noted || numbers_.size() + 1 == desk_.routes.members().size()) be_sure(reply.fence);
     if (reply.settled) reached_[from] = reply.fence;
     if (desk_.fence.out_of_date()) return decide_if_out_of_date();
     const std::size_t others = desk_.routes.members().size() - 1;
     if (!settled_ && heard_.size() == others) settled_ = true;
     if (all_answered()) advance();
+}
+
+/// Somebody has told his number, so that this node's is known to be right or is known to be wrong.
+void Purge::be_sure(std::uint64_t told) {
+    if (!desk_.fence.unsure() || !desk_.fence.is_known()) return;
+    if (!desk_.fence.is_noted()) {
+        // Where nothing is stored, nothing is too old.
+        const auto holds = objects_.holds_data();
+        if (!holds || !desk_.fence.set(desk_.storage, *holds ? 0 : told)) return;
+        if (!*holds) desk_.fence.out_of_date(false);
+    }
+    desk_.fence.sure();
 }
 
 void Purge::decide_if_out_of_date() {
@@ -137,8 +159,8 @@ Result<bool> Purge::may_raise() {
         const auto at = static_cast<std::uint16_t>(partition);
         if (desk_.routes.is_owner(desk_.self(), at)) continue;
         bool found = false;
-        const auto scanned = objects_.scan_objects(
-            at, {}, [&](BytesView, BytesView) { return !(found = true); });
+        const auto scanned =
+            objects_.scan_objects(at, {}, [&](BytesView, BytesView) { return !(found = true); });
         if (!scanned) return std::unexpected(scanned.error());
         if (found) return false;
     }
@@ -157,19 +179,26 @@ void Purge::raise(std::uint64_t number) {
 
 // ------------------------------------------------------------------------------------ rounds
 
+Duration Purge::interval() const {
+    const Duration most = desk_.options.purge_interval;
+    if (desk_.fence.unsure()) return std::min(most, desk_.options.replica_timeout / 4);
+    return settled() ? most : std::min(most, desk_.options.gossip_interval);
+}
+
 void Purge::tick() {
-    if (batch_ && desk_.now.instant >=
-                      batch_->sent + intervals_of_silence * desk_.options.replica_timeout)
+    if (batch_ &&
+        desk_.now.instant >= batch_->sent + intervals_of_silence * desk_.options.replica_timeout)
         batch_.reset();
     if (desk_.now.instant < next_step_ || !desk_.routes.find(desk_.self())) return;
-    const Duration interval = desk_.options.purge_interval;
-    next_step_ = desk_.now.instant +
-                 (settled() ? interval : std::min(interval, desk_.options.gossip_interval));
+    next_step_ = desk_.now.instant + interval();
     if (!desk_.fence.is_known())
         if (const auto read = read_fence(); !read) return;
-    if (batch_) return;
     const bool alone = desk_.routes.members().size() == 1;
     if (alone) settled_ = true;
+    const Duration patience = intervals_of_silence * desk_.options.replica_timeout;
+    if (alone || (desk_.fence.is_noted() && desk_.now.instant >= started_ + patience))
+        be_sure(desk_.fence.number());
+    if (batch_) return;
     const auto work = has_work();
     if (!work || (settled() && !*work)) return;
     if (alone) return advance();
@@ -201,7 +230,8 @@ void Purge::ask_members() {
 
 /// Every member has been at this node's number.
 void Purge::advance() {
-    if (batch_) return;
+    if (batch_ || desk_.now.instant < next_round_) return;
+    next_round_ = desk_.now.instant + desk_.options.purge_interval;
     looked_ = 0;
     go_on();
 }
@@ -231,8 +261,7 @@ std::optional<Purge::Batch> Purge::next_batch() {
             next_row_.clear();
         }
         const auto owners = desk_.routes.owners(**found);
-        if (!owners.empty() && owners.front() == desk_.self() &&
-            !objects_.rebuilding(**found)) {
+        if (!owners.empty() && owners.front() == desk_.self() && !objects_.rebuilding(**found)) {
             Batch batch;
             batch.partition = **found;
             if (!collect(batch)) return std::nullopt;
@@ -260,8 +289,7 @@ Result<void> Purge::collect(Batch& batch) {
         if (!object || object->empty()) continue;
         const Digest of_object = digest(*object);
         batch.items.push_back(
-            {std::move(row),
-             {reinterpret_cast<const char*>(of_object.data()), of_object.size()}});
+            {std::move(row), {reinterpret_cast<const char*>(of_object.data()), of_object.size()}});
     }
     return {};
 }
@@ -274,8 +302,8 @@ void Purge::offer(Batch batch) {
         if (owner == desk_.self()) continue;
         if (desk_.breaks(Mutant::purged_from_some) && batch.waiting.size() == 1) break;
         batch.waiting.insert(owner);
-        desk_.send(owner, wire::PurgeOffer{batch.id, batch.partition, desk_.fence.number(),
-                                           batch.items});
+        desk_.send(owner,
+                   wire::PurgeOffer{batch.id, batch.partition, desk_.fence.number(), batch.items});
     }
     batch_ = std::move(batch);
     if (batch_->waiting.empty()) finish_batch();

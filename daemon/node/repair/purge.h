@@ -10,7 +10,7 @@
 // this, and nothing else.
 //
 // *Reduce.* The first owner offers the others its records that nobody needs and that have not
-// changed since e-3. What all hold alike, likewise unchanged, each of them reduces, if it is still
+// changed since e-4. What all hold alike, likewise unchanged, each of them reduces, if it is still
 // so when it is told. Nothing of an older form exists then: it would bear a number that everybody
 // refuses (daemon/node/fence.h).
 //
@@ -43,6 +43,8 @@ class Purge {
     [[nodiscard]] Result<void> read_fence();
     /// Another ring: what members said under the old one is void.
     void on_ring();
+    /// A member at `fence` has brought the ring that this node waited for.
+    void on_joined(std::uint64_t fence) { be_sure(fence); }
     void rolled_back();
     /// A member speaks: the number of its fence, and whether its run is another than was known.
     void on_member(const NodeId& from, std::uint64_t fence, bool new_run);
@@ -59,7 +61,9 @@ class Purge {
     /// forget what they know of it.
     [[nodiscard]] bool take_given_up() { return std::exchange(given_up_, false); }
     /// Whether all members have heard of this run.
-    [[nodiscard]] bool settled() const { return settled_ && !desk_.fence.out_of_date(); }
+    [[nodiscard]] bool settled() const {
+        return settled_ && !desk_.fence.out_of_date() && !desk_.fence.unsure();
+    }
 
   private:
     struct Batch {
@@ -71,6 +75,8 @@ class Purge {
         Instant sent;
     };
 
+    void be_sure(std::uint64_t told);
+    [[nodiscard]] Duration interval() const;
     [[nodiscard]] bool all_answered() const;
     [[nodiscard]] Result<bool> has_work() const;
     void ask_members();
@@ -96,12 +102,15 @@ class Purge {
     std::map<NodeId, std::uint64_t> numbers_;  ///< what all said
     bool settled_ = false;
     bool given_up_ = false;
-    std::optional<std::uint64_t> raisable_ring_;  ///< the ring under which only own records are held
+    std::optional<std::uint64_t>
+        raisable_ring_;  ///< the ring under which only own records are held
     std::optional<Batch> batch_;
     std::uint32_t next_partition_ = 0;  ///< of the pass over what may be reduced
     Bytes next_row_;
     std::size_t looked_ = 0;  ///< rows of it that were looked at in this step
     Instant next_step_;
+    Instant started_;
+    Instant next_round_;  ///< not before it are records looked at and the number raised
 };
 
 }  // namespace dynamo
