@@ -27,6 +27,7 @@ void Outbox::clear() {
     clients.clear();
     peers.clear();
     ring.reset();
+    sync = false;
     log.clear();
 }
 

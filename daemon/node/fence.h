@@ -1,5 +1,5 @@
-// The fence: how long ago a state may have been read from a record to be stored here (correctness
-// past paper section 4.4: a delete must not come back when its tombstone is gone).
+// The fence: how long ago a state may have been read from a record to be stored here (past paper
+// section 4.4: what was deleted must not come back when its tombstone is gone).
 //
 // Every member has a number. It goes from e to e+1 when every member has been at e, and never while
 // the node keeps hints, or records that it does not own. Whoever sends a state says at which number
@@ -9,11 +9,10 @@
 //
 //     notes "fence"   u64 number
 //
-// A node that finds itself two behind was put back as it was some time ago. It is *out of date*:
-// it stores and tells nothing until it knows from the others, and then gives up what it holds.
-// Since what it acknowledged by then would be lost, a node that starts is *unsure*, and stores
-// nothing, until one other member has told its number. One whose note is missing has lost its
-// storage and waits for that however long; another goes on after a while when it hears nobody.
+// A node that finds itself two behind was put back as it was some time ago. It is *out of date*: it
+// stores and tells nothing until it knows from the others, and then gives up what it holds. What it
+// acknowledged by then would be lost. So a node that starts is *unsure*, and stores nothing, until
+// one other member has told its number.
 //
 // Threads: one; the node's
 // Errors:  those of storage; after a failed commit read() again

@@ -43,6 +43,9 @@ struct Outbox {
     std::vector<ToClient> clients;
     std::vector<ToPeer> peers;
     std::optional<RingState> ring;  ///< to be persisted, synced, before anything is sent
+    /// What is written must be on the disk, whatever the durability, before anything is sent: power
+    /// loss must not take it back.
+    bool sync = false;
     std::vector<LogLine> log;
     void clear();
 

@@ -253,7 +253,7 @@ Result<void> Loop::settle() {
 
 Result<void> Loop::commit() {
     const auto began = now_of_system().instant;
-    auto committed = storage_.commit(options_.durability);
+    auto committed = storage_.commit(node_.outbox().sync ? Durability::sync : options_.durability);
     last_commit_ = now_of_system().instant - began;
     stats_.commit.record(last_commit_);
     ++stats_.commits;

@@ -71,8 +71,10 @@ void add_version(Object& object, const Clock& context, Sibling sibling) {
     object.siblings.insert(at, std::move(sibling));
 }
 
-Object reduced(const Object& object) {
+Object reduced(const Object& object, bool last_write_wins) {
     Object left;
+    const Sibling* last = newest(object);
+    if (last_write_wins && last && last->tombstone) return left;
     std::ranges::copy_if(object.siblings, std::back_inserter(left.siblings),
                          [](const Sibling& sibling) { return !sibling.tombstone; });
     for (const Clock::Entry& entry : object.clock.entries())

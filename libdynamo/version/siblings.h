@@ -57,9 +57,10 @@ bool merge(Object& into, const Object& from);
 void add_version(Object& object, const Clock& context, Sibling sibling);
 
 /// What is left of a state when nothing that it superseded can come back: its live siblings, and
-/// of its clock the entries of their actors. Empty when it has none. Only for states of which that
-/// is known (daemon/node/repair/purge.h).
-[[nodiscard]] Object reduced(const Object& object);
+/// of its clock the entries of their actors. Empty when it has none, or when the last write wins
+/// and was a delete: older siblings must not show again. Only for states of which that is known
+/// (daemon/node/repair/purge.h).
+[[nodiscard]] Object reduced(const Object& object, bool last_write_wins);
 
 /// Whether that is worth finding out: a tombstone is shown, or the clock has grown by actors that
 /// no live sibling needs.

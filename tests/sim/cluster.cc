@@ -289,8 +289,10 @@ void Cluster::committed_row(unsigned node, const Disk::Change& change) {
 
 void Cluster::check_erased(unsigned node, unsigned owner, const Bytes& key, const Object& before) {
     const std::string who = "n" + std::to_string(node + 1);
-    // A purge erases what is nothing but tombstones.
-    if (owner == node && std::ranges::all_of(before.siblings, &Sibling::tombstone))
+    // A purge erases what is nothing but tombstones to a reader.
+    const Sibling* last = world_.setup.last_write_wins ? newest(before) : nullptr;
+    if (owner == node &&
+        (std::ranges::all_of(before.siblings, &Sibling::tombstone) || (last && last->tombstone)))
         return world_.ledger.committed(node, processes_[node]->id(), key, before, {}, false);
     if (owner == node)
         return world_.verdict.fail(rule::lost, key, who + " erased its record of the key");

@@ -7,6 +7,12 @@ namespace dynamo::sim {
 bool FaultAtlas::may_lose(unsigned node, const Bytes& key) {
     const auto& writes = world_.ledger.writes(key);
     const std::vector<unsigned> owners = cluster_.owners(key);
+    // Somebody has to be left who can say what there is.
+    if (std::ranges::none_of(owners, [&](unsigned owner) {
+            return owner != node && !dead_.contains(owner) && cluster_.is_whole(owner) &&
+                   !cluster_.is_unsound(owner, key);
+        }))
+        return false;
     // An owner that lost its copy reads N - W + 1 of the others: W - 1 of them must hold it.
     const std::size_t wanted = std::max<std::size_t>(1, world_.setup.w - 1);
     const WriteSet& purged = world_.ledger.purged(key);

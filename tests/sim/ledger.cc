@@ -183,6 +183,9 @@ void Ledger::committed(unsigned node, const NodeId& id, const Bytes& key, const 
 }
 
 bool Ledger::is_reduction(const Object& before, const Object& after) const {
+    // Where the last write wins, and was a delete, nothing is left.
+    const Sibling* last = newest(before);
+    if (last_write_wins_ && last && last->tombstone) return after.empty();
     std::vector<Sibling> live = before.siblings;
     std::erase_if(live, [](const Sibling& sibling) { return sibling.tombstone; });
     return after.siblings == live && before.clock.covers(after.clock) && before != after;

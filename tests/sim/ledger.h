@@ -60,8 +60,9 @@ class Ledger {
   public:
     /// `now`: simulated time, where there is any.
     explicit Ledger(
-        Verdict& verdict, std::function<Instant()> now = [] { return Instant{}; })
-        : verdict_(verdict), now_(std::move(now)) {}
+        Verdict& verdict, std::function<Instant()> now = [] { return Instant{}; },
+        bool last_write_wins = false)
+        : verdict_(verdict), now_(std::move(now)), last_write_wins_(last_write_wins) {}
 
     void expect(Intent intent);
     /// What became of a put is now certain: it must never be found.
@@ -141,6 +142,7 @@ class Ledger {
 
     Verdict& verdict_;
     std::function<Instant()> now_;
+    bool last_write_wins_;
     std::map<Bytes, Key> keys_;
     std::map<Bytes, Intent> intents_;
     std::map<Bytes, bool> ruled_out_;

@@ -241,7 +241,9 @@ bool Process::store(Outbox& outbox, Boundary crash_at) {
         crash(crash_at);
         return false;
     }
-    if (const auto committed = disk_.commit(world_.setup.durability); !committed) {
+    if (const auto committed =
+            disk_.commit(node_->outbox().sync ? Durability::sync : world_.setup.durability);
+        !committed) {
         const bool synced = committed.error().code != Code::storage;
         if (!synced && options_.mutant != Mutant::failed_sync_forgotten) {
             world_.marks.hit(Mark::sync_failed);

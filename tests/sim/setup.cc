@@ -133,7 +133,9 @@ Setup draw_setup(std::uint64_t seed) {
     // Drawn by itself, so that a seed stays what it was before there was a purge.
     Random random = Chance(seed).at(Stream::setup, 1);
     if (random.chance(0.6))
-        setup.purge_every = std::chrono::milliseconds(200 + static_cast<int>(random.below(1500)));
+        setup.purge_every = std::chrono::milliseconds(
+            random.chance(0.7) ? 40 + static_cast<int>(random.below(80))
+                               : 200 + static_cast<int>(random.below(1500)));
     return setup;
 }
 

@@ -23,7 +23,7 @@ struct World {
     Chance chance;
     Timeline timeline;
     Verdict verdict;
-    Ledger ledger{verdict, [this] { return timeline.now(); }};
+    Ledger ledger{verdict, [this] { return timeline.now(); }, setup.last_write_wins};
     /// Requests that wait for their answers, by key.
     std::map<Bytes, unsigned> waiting;
     Marks marks;

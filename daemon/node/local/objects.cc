@@ -241,7 +241,7 @@ Result<bool> Objects::reduce(const Slot& slot, const Digest& expected) {
     if (changing->is_new || record.partial) return false;
     const auto held = object_bytes(slot.row, changing->before);
     if (!held || digest(*held) != expected) return false;
-    record.object = reduced(record.object);
+    record.object = reduced(record.object, desk_.settings.last_write_wins);
     desk_.counters.add("purge.reduced");
     if (record.object.empty()) {
         if (auto erased = erase(slot, *changing); !erased) return std::unexpected(erased.error());

@@ -31,8 +31,7 @@ Purge::Purge(Desk& desk, Objects& objects)
     : desk_(desk),
       objects_(objects),
       next_step_(desk.now.instant),
-      started_(next_step_),
-      next_round_(started_ + desk.options.purge_interval) {}
+      next_round_(next_step_ + desk.options.purge_interval) {}
 
 Result<void> Purge::read_fence() { return desk_.fence.read(desk_.storage); }
 
@@ -132,10 +131,10 @@ void Purge::give_up_all(std::uint64_t number) {
               "the others have gone on without what is stored here, and may have purged what it "
               "deletes: it is given up, and pulled from them anew");
     desk_.counters.add("purge.given_up");
-    auto dropped = objects_.drop_all();
-    if (dropped) dropped = desk_.fence.set(desk_.storage, number);
-    if (!dropped) {
-        desk_.log(Severity::error, "storage: " + dropped.error().message);
+    auto done = desk_.fence.set(desk_.storage, number);
+    if (done) done = objects_.drop_all();
+    if (!done) {
+        desk_.log(Severity::error, "storage: " + done.error().message);
         return;
     }
     desk_.fence.out_of_date(false);
@@ -171,10 +170,13 @@ Result<bool> Purge::may_raise() {
 void Purge::raise(std::uint64_t number) {
     const auto may = may_raise();
     if (!may || !*may) return;
-    if (const auto set = desk_.fence.set(desk_.storage, number); !set)
+    if (const auto set = desk_.fence.set(desk_.storage, number); !set) {
         desk_.log(Severity::error, "the fence cannot be stored: " + set.error().message);
-    else
-        desk_.counters.add("purge.raised");
+        return;
+    }
+    // All that this node holds was written before it, so power loss cannot put it back further.
+    desk_.outbox.sync = true;
+    desk_.counters.add("purge.raised");
 }
 
 // ------------------------------------------------------------------------------------ rounds
@@ -195,9 +197,7 @@ void Purge::tick() {
         if (const auto read = read_fence(); !read) return;
     const bool alone = desk_.routes.members().size() == 1;
     if (alone) settled_ = true;
-    const Duration patience = intervals_of_silence * desk_.options.replica_timeout;
-    if (alone || (desk_.fence.is_noted() && desk_.now.instant >= started_ + patience))
-        be_sure(desk_.fence.number());
+    if (alone) be_sure(desk_.fence.number());
     if (batch_) return;
     const auto work = has_work();
     if (!work || (settled() && !*work)) return;

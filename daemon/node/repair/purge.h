@@ -109,7 +109,6 @@ class Purge {
     Bytes next_row_;
     std::size_t looked_ = 0;  ///< rows of it that were looked at in this step
     Instant next_step_;
-    Instant started_;
     Instant next_round_;  ///< not before it are records looked at and the number raised
 };
 
