@@ -33,7 +33,7 @@ struct Node::Parts {
           service{desk, objects, liveness},
           coordinator(service),
           replica(service) {
-        report(purge.read_fence());
+        report(purge.start());
         report(objects.count_hints());
         // A ring that is to be persisted was founded just now, so nothing can have been lost.
         report(exchange.on_ring(desk.outbox.ring ? RingCame::just_now : RingCame::at_start));

@@ -33,7 +33,15 @@ Purge::Purge(Desk& desk, Objects& objects)
       next_step_(desk.now.instant),
       next_round_(next_step_ + desk.options.purge_interval) {}
 
-Result<void> Purge::read_fence() { return desk_.fence.read(desk_.storage); }
+Result<void> Purge::start() {
+    if (auto read = desk_.fence.read(desk_.storage); !read) return read;
+    if (is_alone()) be_sure(desk_.fence.number());
+    return {};
+}
+
+bool Purge::is_alone() const {
+    return desk_.routes.members().size() == 1 && desk_.routes.find(desk_.self());
+}
 
 void Purge::on_ring() {
     asked_.clear();
@@ -48,7 +56,7 @@ void Purge::on_ring() {
 void Purge::rolled_back() {
     batch_.reset();
     given_up_ = false;
-    if (const auto read = read_fence(); !read)
+    if (const auto read = start(); !read)
         desk_.log(Severity::error, "the fence cannot be read: " + read.error().message);
     next_step_ = std::min(next_step_, desk_.now.instant + interval());
 }
@@ -193,15 +201,13 @@ void Purge::tick() {
         batch_.reset();
     if (desk_.now.instant < next_step_ || !desk_.routes.find(desk_.self())) return;
     next_step_ = desk_.now.instant + interval();
-    if (!desk_.fence.is_known())
-        if (const auto read = read_fence(); !read) return;
-    const bool alone = desk_.routes.members().size() == 1;
-    if (alone) settled_ = true;
-    if (alone) be_sure(desk_.fence.number());
+    if (!desk_.fence.is_known() || (is_alone() && desk_.fence.unsure()))
+        if (const auto started = start(); !started) return;
+    if (is_alone()) settled_ = true;
     if (batch_) return;
     const auto work = has_work();
     if (!work || (settled() && !*work)) return;
-    if (alone) return advance();
+    if (is_alone()) return advance();
     ask_members();
 }
 

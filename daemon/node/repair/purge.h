@@ -39,8 +39,8 @@ class Purge {
   public:
     Purge(Desk& desk, Objects& objects);
 
-    /// Reads the fence; at start and after a commit that failed.
-    [[nodiscard]] Result<void> read_fence();
+    /// Reads the fence. A member that is alone has nobody to ask about it.
+    [[nodiscard]] Result<void> start();
     /// Another ring: what members said under the old one is void.
     void on_ring();
     /// A member at `fence` has brought the ring that this node waited for.
@@ -75,6 +75,7 @@ class Purge {
         Instant sent;
     };
 
+    [[nodiscard]] bool is_alone() const;
     void be_sure(std::uint64_t told);
     [[nodiscard]] Duration interval() const;
     [[nodiscard]] bool all_answered() const;

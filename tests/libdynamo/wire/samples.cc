@@ -99,8 +99,8 @@ std::vector<ClientReply> client_replies() {
 
 std::vector<PeerMessage> peer_messages() {
     return {ReadRequest{7, "cart:7"},
-            ReadReply{7, PeerStatusCode::ok, encode(sample_object())},
-            WriteRequest{8, Bytes(16, '\x22'), "cart:7", encode(sample_object())},
+            ReadReply{7, PeerStatusCode::ok, encode(sample_object()), 5},
+            WriteRequest{8, Bytes(16, '\x22'), "cart:7", encode(sample_object()), 5},
             WriteReply{8, PeerStatusCode::full},
             ForwardRequest{9, 77, 1500000, "put", encode_body(ClientRequest(put_request()))},
             ForwardReply{9, 20, "put", encode_body(ClientReply(error_reply()))},
@@ -113,14 +113,21 @@ std::vector<PeerMessage> peer_messages() {
                           PeerStatusCode::ok,
                           {"row-1", "row-2"},
                           "row-3",
-                          {{"cart:7", encode(sample_object())}}},
+                          {{"cart:7", encode(sample_object())}},
+                          5},
             TreeOffer{12, 255, 12, 8, {3, 200}, Bytes(32, '\x66')},
-            TreeReply{12, PeerStatusCode::ok, 16, {200}}};
+            TreeReply{12, PeerStatusCode::ok, 16, {200}},
+            FenceAsk{13},
+            FenceReply{13, 5, true, true},
+            PurgeOffer{14, 255, 5, {{"row-1", Bytes(16, '\x55')}}},
+            PurgeReply{14, PeerStatusCode::ok, {0}},
+            PurgeOrder{255, 5, {{"row-1", Bytes(16, '\x55')}}}};
 }
 constexpr std::string_view peer_names[] = {
     "read_request",   "read_reply",     "write_request", "write_reply",   "forward_request",
     "forward_reply",  "ping",           "pong",          "gossip_digest", "gossip_state",
-    "exchange_offer", "exchange_reply", "tree_offer",    "tree_reply"};
+    "exchange_offer", "exchange_reply", "tree_offer",    "tree_reply",    "fence_ask",
+    "fence_reply",    "purge_offer",    "purge_reply",   "purge_order"};
 static_assert(std::size(peer_names) == std::variant_size_v<PeerMessage>);
 
 // ------------------------------------------------------------------------------------ there and

@@ -65,6 +65,8 @@ class Workplace {
           objects(desk),
           liveness(desk) {
         desk.run = 1;
+        DYN_CHECK(desk.fence.read(storage).has_value());
+        desk.fence.sure();
     }
     Workplace(unsigned index, const RingState& ring, Mutant mutant = Mutant::none)
         : Workplace(options_of(index, mutant)) {
@@ -101,7 +103,9 @@ class Workplace {
         return Slot::of(desk.routes, key, hint_for);
     }
     void keep(BytesView key, const Object& state, const NodeId& hint_for = {}) {
-        DYN_CHECK(objects.merge_in(slot(key, hint_for), state, wire::encode(state)).has_value());
+        DYN_CHECK(
+            objects.merge_in(slot(key, hint_for), state, wire::encode(state), desk.fence.number())
+                .has_value());
     }
     [[nodiscard]] Object kept(BytesView key, const NodeId& hint_for = {}) {
         const auto record = objects.read(slot(key, hint_for));
