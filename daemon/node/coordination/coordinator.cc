@@ -85,27 +85,33 @@ template <typename WriteRequest>
 void Coordinator::write(const Origin& origin, WriteRequest request, Duration timeout) {
     if (!admits(origin)) return;
     Desk& desk = service_.desk;
-    if (desk.fence.unsure())
-        return service_.answer(origin,
-                               Error{Code::busy,
-                                     "this node has just started and has not heard from another "
-                                     "member yet; try again, or ask another node"});
     const std::uint64_t id = desk.next_id();
     const Position position = position_of(request.key);
     const std::uint16_t partition = desk.routes.partition_of(position);
     NodeId stands_for;
-    if (!desk.routes.is_owner(desk.self(), partition)) {
+    // Who has just started stores nothing yet, and so coordinates nothing.
+    const bool unsure = desk.fence.unsure();
+    if (unsure || !desk.routes.is_owner(desk.self(), partition)) {
         const auto owners = desk.routes.owners(partition);
-        const auto is_healthy = [&](const NodeId& node) { return service_.liveness.healthy(node); };
+        const auto is_healthy = [&](const NodeId& node) {
+            return service_.liveness.healthy(node) && node != desk.self();
+        };
         auto owner = std::ranges::find(owners, preferred(desk, request.context, position));
         if (owner == owners.end() || !is_healthy(*owner))
             owner = std::ranges::find_if(owners, is_healthy);
         if (owner != owners.end() && !origin.forwarder.is_none())
             return service_.answer(
-                origin, Error{Code::busy, "the ring that forwarded it differs; try again"});
+                origin,
+                Error{Code::busy, unsure ? "the coordinator has just started; try again"
+                                         : "the ring that forwarded it differs; try again"});
         if (owner != owners.end())
             return run(id, std::make_unique<Forward>(service_, id, origin, std::move(request),
                                                      *owner, deadline(timeout)));
+        if (unsure)
+            return service_.answer(
+                origin, Error{Code::busy,
+                              "this node has just started and has not heard from another member "
+                              "yet; try again, or ask another node"});
         stands_for = owners.front();
     }
     run(id, std::make_unique<Put>(service_, id, origin, WriteIntent(std::move(request), position),
