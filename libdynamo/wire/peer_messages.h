@@ -152,10 +152,12 @@ struct ExchangeReply {
     std::vector<Bytes> want;  ///< rows of the offer that the sender lacks or holds differently
     Bytes resume;             ///< compared up to here only (its bounds were reached); empty: all
     std::vector<ExchangeState> states;  ///< that the sender of the offer lacks or holds differently
+    std::uint64_t rest_us = 0;  ///< the sender asks for no other offer before so long (section 6.5)
     static constexpr auto fields() {
-        return std::tuple{field("id", &ExchangeReply::id), field("status", &ExchangeReply::status),
-                          bin("want", &ExchangeReply::want), bin("resume", &ExchangeReply::resume),
-                          field("states", &ExchangeReply::states)};
+        return std::tuple{
+            field("id", &ExchangeReply::id),         field("status", &ExchangeReply::status),
+            bin("want", &ExchangeReply::want),       bin("resume", &ExchangeReply::resume),
+            field("states", &ExchangeReply::states), field("rest_us", &ExchangeReply::rest_us)};
     }
 };
 

@@ -115,6 +115,7 @@ class Objects {
         return rebuilding_.contains(partition);
     }
     [[nodiscard]] std::set<std::uint16_t>& rebuilding() { return rebuilding_; }
+    [[nodiscard]] const std::set<std::uint16_t>& rebuilding() const { return rebuilding_; }
 
   private:
     struct Changing {
