@@ -211,6 +211,8 @@ Result<Config> make_config(const Given& given, const Environment& environment) {
     draft.config.probe_interval = defaults.probe_interval;
     draft.config.handback_interval = defaults.handback_interval;
     draft.config.exchange_interval = defaults.exchange_interval;
+    draft.config.exchange_pass = defaults.exchange_pass;
+    draft.config.background_p99 = defaults.background_p99;
 
     if (const auto file = given.find("config"); file != given.end()) {
         if (file->second.size() > 1)
@@ -269,7 +271,7 @@ std::string help_text() {
     for (const auto& command : commands)
         append_row(out, flag_text(command.name, command.value), command.help);
     out +=
-        "\nSIZE is octets, or has KiB, MiB, GiB or TiB; TIME has us, ms, s or m.\n"
+        "\nSIZE is octets, or has KiB, MiB, GiB or TiB; TIME has us, ms, s, m or h.\n"
         "Exit: 0 stopped as asked, 2 usage or configuration, 6 refused by a safety rule,\n"
         "8 storage or system error. More: dynamod(8), dynamod.conf(5).\n";
     return out;

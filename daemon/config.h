@@ -57,6 +57,8 @@ struct Config {
     Duration probe_interval{};
     Duration handback_interval{};
     Duration exchange_interval{};
+    Duration exchange_pass{};
+    Duration background_p99{};  ///< 0: learnt
 
     Severity log_level = Severity::info;
     bool check_only = false;

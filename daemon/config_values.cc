@@ -25,8 +25,8 @@ constexpr std::array<Unit, 6> size_units = {{{"", 1},
                                              {"GiB", 1ULL << 30},
                                              {"TiB", 1ULL << 40}}};
 
-constexpr std::array<Unit, 4> duration_units = {
-    {{"us", 1}, {"ms", 1000}, {"s", 1'000'000}, {"m", 60'000'000}}};
+constexpr std::array<Unit, 5> duration_units = {
+    {{"us", 1}, {"ms", 1000}, {"s", 1'000'000}, {"m", 60'000'000}, {"h", 3'600'000'000}}};
 
 /// A whole number followed by one of the units; nothing when it is not that or overflows.
 std::optional<std::uint64_t> parse_with_unit(std::string_view text, std::span<const Unit> units) {
@@ -73,7 +73,7 @@ Result<Duration> parse_duration(std::string_view text) {
     if (const auto duration = parse_with_unit(text, duration_units))
         return Duration(static_cast<Duration::rep>(*duration));
     return fail(Code::bad_request, fmt::format("'{}' is no duration: write a whole number with us, "
-                                               "ms, s or m, as in 400ms",
+                                               "ms, s, m or h, as in 400ms",
                                                text));
 }
 

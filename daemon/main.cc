@@ -87,6 +87,8 @@ NodeOptions node_options(const Config& config, const NodeId& id, const Transport
     options.probe_interval = config.probe_interval;
     options.handback_interval = config.handback_interval;
     options.exchange_interval = config.exchange_interval;
+    options.exchange_pass = config.exchange_pass;
+    options.background_p99 = config.background_p99;
     options.version = DYNAMO_VERSION;
     options.durability = config.durability == Durability::sync ? "sync" : "os";
     return options;

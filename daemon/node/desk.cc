@@ -4,6 +4,12 @@
 
 namespace dynamo {
 
+void Desk::answered(Histogram& latencies, Instant begun) {
+    const Duration took = now.instant - begun;
+    latencies.record(static_cast<std::uint64_t>(took.count()));
+    budget.answered(now.instant, took);
+}
+
 void Desk::send(const NodeId& node, wire::PeerMessage message) {
     const Member* member = routes.find(node);
     if (!member) return;

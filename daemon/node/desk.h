@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "daemon/node/budget.h"
 #include "daemon/node/counters.h"
 #include "daemon/node/fence.h"
 #include "daemon/node/options.h"
@@ -19,7 +20,11 @@ namespace dynamo {
 
 struct Desk {
     Desk(NodeOptions its_options, Storage& its_storage, Random its_random, Now start)
-        : options(std::move(its_options)), storage(its_storage), random(its_random), now(start) {}
+        : options(std::move(its_options)),
+          storage(its_storage),
+          random(its_random),
+          now(start),
+          budget(options.background_p99, start.instant) {}
 
     NodeOptions options;
     Storage& storage;
@@ -27,6 +32,7 @@ struct Desk {
     Now now;
     Outbox outbox;
     Counters counters;
+    Budget budget;  ///< of the work that no request waits for
     LoadSample load;
     ClusterId cluster;          ///< none while waiting
     ClusterSettings settings;   ///< the cluster's; of no meaning while waiting
@@ -54,6 +60,8 @@ struct Desk {
     /// of another run, so a late answer finds nobody.
     std::uint64_t next_id() { return ++last_id; }
 
+    /// A request of ours, begun then, is answered.
+    void answered(Histogram& latencies, Instant begun);
     /// Sends to a member; to one who is none any more, nothing.
     void send(const NodeId& node, wire::PeerMessage message);
     void send_to_address(const std::string& address, wire::PeerMessage message);

@@ -12,6 +12,7 @@
 #include "daemon/node/repair/handback.h"
 #include "daemon/node/repair/mend.h"
 #include "daemon/node/repair/purge.h"
+#include "daemon/node/repair/upkeep.h"
 #include "libdynamo/base/check.h"
 #include "libdynamo/wire/state_codec.h"
 
@@ -66,6 +67,7 @@ struct Node::Parts {
     void answer(const Origin& origin, const wire::StatsRequest& request);
     void answer(const Origin& origin, const wire::StatusRequest& request);
     void answer(const Origin& origin, const wire::RingRequest& request);
+    void answer(const Origin& origin, const wire::FlushRequest& request);
     template <typename Reply>
     void answer(const Origin& origin, Result<Reply> result) {
         if (result)
@@ -133,7 +135,7 @@ void Node::Parts::answer(const Origin& origin, const wire::HelloRequest&) {
     const Member& self = options.self;
     wire::HelloReply reply;
     reply.server = "dynamod " + options.version;
-    reply.features = {"batch", "forward", "keys", "observe", "peek", "trace", "tree"};
+    reply.features = {"batch", "forward", "keys", "observe", "peek", "repair", "trace", "tree"};
     reply.max_key = options.limits.key_bytes;
     reply.max_value = options.limits.value_bytes;
     reply.max_context = options.limits.context_bytes;
@@ -167,6 +169,9 @@ void Node::Parts::answer(const Origin& origin, const wire::StatsRequest&) {
     add("storage.stored_bytes", desk.load.stored_bytes);
     add("storage.free_bytes", desk.load.free_bytes);
     add("ring.number", desk.routes.number());
+    const wire::Pace pace = desk.budget.pace(desk.now.instant);
+    add("background.rate", pace.rate);
+    add("requests.recent_p99", pace.p99_us);
     for (const auto& [name, value] : desk.load.gauges) stats.push_back({name, value});
     std::ranges::sort(stats, {}, &wire::Stat::name);
     service.answer(origin, wire::StatsReply{std::move(stats)});
@@ -194,6 +199,11 @@ void Node::Parts::answer(const Origin& origin, const wire::StatusRequest&) {
 
 void Node::Parts::answer(const Origin& origin, const wire::RingRequest&) {
     service.answer(origin, wire::RingReply{wire::encode(*members.ring())});
+}
+
+void Node::Parts::answer(const Origin& origin, const wire::FlushRequest&) {
+    handback.flush();
+    service.answer(origin, wire::FlushReply{objects.hints_held()});
 }
 
 void Node::on_client(ClientHandle client, wire::Request request, Now now) {
@@ -224,6 +234,15 @@ void Node::on_client(ClientHandle client, wire::Request request, Now now) {
                 parts.answer(origin, list_nodes(parts.desk, parts.objects, body));
             else if constexpr (std::is_same_v<Request, wire::RootsRequest>)
                 parts.answer(origin, list_roots(parts.desk, parts.objects, body));
+            else if constexpr (std::is_same_v<Request, wire::RepairRequest>)
+                parts.service.answer(origin, repair_status(parts.desk, parts.objects,
+                                                           parts.exchange, parts.mend, body));
+            else if constexpr (std::is_same_v<Request, wire::ThrottleRequest>)
+                parts.answer(origin, set_throttle(parts.desk, body));
+            else if constexpr (std::is_same_v<Request, wire::ScrubRequest>)
+                parts.answer(origin, scrub(parts.desk, parts.objects, body));
+            else if constexpr (std::is_same_v<Request, wire::CheckRequest>)
+                parts.answer(origin, check_tree(parts.desk, parts.objects, body));
             else
                 parts.answer(origin, body);
         },
@@ -398,6 +417,7 @@ void Node::commit_failed(const Error& error) {
                  std::holds_alternative<wire::KeysReply>(to.reply.body) ||
                  std::holds_alternative<wire::TreeNodesReply>(to.reply.body) ||
                  std::holds_alternative<wire::RootsReply>(to.reply.body) ||
+                 std::holds_alternative<wire::ScrubReply>(to.reply.body) ||
                  std::holds_alternative<wire::DelReply>(to.reply.body))
             to.reply.body = wire::to_reply(unread);
 

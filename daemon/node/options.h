@@ -83,6 +83,10 @@ struct NodeOptions {
     Duration handback_interval = std::chrono::milliseconds(500);   ///< between looks at held hints
     Duration exchange_interval = std::chrono::milliseconds(1000);  ///< between anti-entropy turns
     Duration purge_interval = std::chrono::seconds(60);            ///< between steps of the fence
+    /// Within which every other owner of every partition is compared with.
+    Duration exchange_pass = std::chrono::hours(1);
+    /// p99 of requests that background work keeps below (section 6.5); 0: learnt.
+    Duration background_p99{0};
     std::size_t exchange_rows = 256;   ///< that one offer of an exchange spans at most
     std::size_t scrub_every = 8;       ///< of so many turns with an owner, one reads all records
     std::size_t hints_in_flight = 64;  ///< being handed back

@@ -9,7 +9,8 @@
 namespace dynamo {
 
 inline void append_number(Bytes& out, std::uint64_t value) {
-    for (unsigned shift = 0; shift < 64; shift += 8) out += static_cast<char>(value >> shift & 255U);
+    for (unsigned shift = 0; shift < 64; shift += 8)
+        out += static_cast<char>(value >> shift & 255U);
 }
 
 /// `bytes` has eight octets from `offset` on.

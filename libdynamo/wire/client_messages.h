@@ -13,6 +13,7 @@
 
 #include "dynamo/types.h"
 #include "libdynamo/wire/codec.h"
+#include "libdynamo/wire/upkeep_messages.h"
 
 namespace dynamo::wire {
 
@@ -422,9 +423,11 @@ struct ErrorReply {
 using ClientRequest =
     std::variant<HelloRequest, GetRequest, PutRequest, DelRequest, RingRequest, StatsRequest,
                  StatusRequest, StageRequest, PlanRequest, CommitRequest, PeekRequest, KeysRequest,
-                 TreeRequest, RootsRequest>;
+                 TreeRequest, RootsRequest, RepairRequest, ThrottleRequest, FlushRequest,
+                 ScrubRequest, CheckRequest>;
 using ClientReply = std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply,
                                  StatsReply, StatusReply, StageReply, PlanReply, CommitReply,
-                                 PeekReply, KeysReply, TreeNodesReply, RootsReply>;
+                                 PeekReply, KeysReply, TreeNodesReply, RootsReply, RepairReply,
+                                 ThrottleReply, FlushReply, ScrubReply, CheckReply>;
 
 }  // namespace dynamo::wire

@@ -157,11 +157,13 @@ struct ExchangeReply {
     Bytes resume;             ///< compared up to here only (its bounds were reached); empty: all
     std::vector<ExchangeState> states;  ///< that the sender of the offer lacks or holds differently
     std::uint64_t fence = 0;            ///< at which these were read
+    std::uint64_t rest_us = 0;  ///< the sender asks for no other offer before so long (section 6.5)
     static constexpr auto fields() {
-        return std::tuple{field("id", &ExchangeReply::id), field("status", &ExchangeReply::status),
-                          bin("want", &ExchangeReply::want), bin("resume", &ExchangeReply::resume),
-                          field("states", &ExchangeReply::states),
-                          field("fence", &ExchangeReply::fence)};
+        return std::tuple{
+            field("id", &ExchangeReply::id),          field("status", &ExchangeReply::status),
+            bin("want", &ExchangeReply::want),        bin("resume", &ExchangeReply::resume),
+            field("states", &ExchangeReply::states),  field("fence", &ExchangeReply::fence),
+            field("rest_us", &ExchangeReply::rest_us)};
     }
 };
 
@@ -241,10 +243,10 @@ struct PurgeOrder {
     }
 };
 
-using PeerMessage = std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest,
-                                 ForwardReply, Ping, Pong, GossipDigest, GossipState, ExchangeOffer,
-                                 ExchangeReply, TreeOffer, TreeReply, FenceAsk, FenceReply,
-                                 PurgeOffer, PurgeReply, PurgeOrder>;
+using PeerMessage =
+    std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest, ForwardReply,
+                 Ping, Pong, GossipDigest, GossipState, ExchangeOffer, ExchangeReply, TreeOffer,
+                 TreeReply, FenceAsk, FenceReply, PurgeOffer, PurgeReply, PurgeOrder>;
 
 /// Says once per peer frame who speaks, to whom, and which ring the speaker knows. A frame for
 /// another cluster or another node is dropped: nothing of it is looked at.

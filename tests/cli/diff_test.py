@@ -15,7 +15,7 @@ KEYS = 400
 
 class Differences(Tools):
     # Nobody compares by himself, so what differs stays.
-    daemon_options = ("--exchange-interval", "60m")
+    daemon_options = ("--exchange-interval", "24h", "--exchange-pass", "8760h")
 
     def put(self, pairs):
         self.ok("dyn-put", "--batch", "-", stdin="".join(

@@ -61,13 +61,17 @@ NodeOptions Cluster::options_of(unsigned index) const {
     options.exchange_interval = world_.setup.exchange_every;
     options.scrub_every = world_.setup.scrub_every;
     options.purge_interval = world_.setup.purge_every;
-    if (world_.setup.one_compares && index > 0) options.exchange_interval = std::chrono::hours(24);
+    if (world_.setup.one_compares && index > 0) {
+        options.exchange_interval = std::chrono::hours(24);
+        options.exchange_pass = std::chrono::hours(24 * 365);
+    }
     if (world_.setup.hurried) {
         options.replica_timeout = milliseconds(120);
         options.gossip_interval = milliseconds(300);
         options.handback_interval = milliseconds(100);
         options.exchange_rows = 1;
         options.hints_in_flight = 1;
+        options.background_p99 = milliseconds(1);  // every request is slower: the floor
     }
     options.mutant = world_.setup.mutant;
     return options;

@@ -101,8 +101,7 @@ void Get::reply() {
     desk.counters.add("get.count");
     if (answer.versions.size() > 1 && values_shown(desk, merged) > 1)
         desk.counters.add("get.siblings");
-    desk.counters.get_latency.record(
-        static_cast<std::uint64_t>((desk.now.instant - started_).count()));
+    desk.answered(desk.counters.get_latency, started_);
     service_.answer(origin_, std::move(answer));
 }
 

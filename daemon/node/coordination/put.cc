@@ -302,8 +302,7 @@ void Put::reply_stored() {
     replied_ = true;
     Desk& desk = service_.desk;
     desk.counters.add(intent_.tombstone ? "del.count" : "put.count");
-    desk.counters.put_latency.record(
-        static_cast<std::uint64_t>((desk.now.instant - started_).count()));
+    desk.answered(desk.counters.put_latency, started_);
     if (!stands_for_.is_none()) desk.counters.add("put.stand_in_coordinated");
     if (intent_.tombstone)
         service_.answer(origin_, wire::DelReply{context_, existed_, trace_.take()}, true);

@@ -127,6 +127,7 @@ class Objects {
         return rebuilding_.contains(partition) || desk_.fence.out_of_date();
     }
     [[nodiscard]] std::set<std::uint16_t>& rebuilding() { return rebuilding_; }
+    [[nodiscard]] const std::set<std::uint16_t>& rebuilding() const { return rebuilding_; }
 
   private:
     struct Changing {

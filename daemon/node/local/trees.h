@@ -31,8 +31,18 @@ class Trees {
     [[nodiscard]] bool covers(std::uint16_t partition, BytesView row) const;
     /// The record's bytes before and after; empty: there is none. Told only where covers() says so.
     void changed(std::uint16_t partition, BytesView row, BytesView before, BytesView after);
-    void forget(std::uint16_t partition) { trees_.erase(partition); }
-    void forget_all() { trees_.clear(); }
+    void forget(std::uint16_t partition);
+    void forget_all();
+
+    /// What came of comparing the tree that is kept with one made from the records.
+    struct Checked {
+        bool right = true;
+        std::size_t records = 0;
+        Instant at;
+    };
+    /// Nothing while the other one is being built: ask again. Requests go on meanwhile, and both
+    /// trees follow them. One that was wrong has been replaced.
+    [[nodiscard]] std::optional<Checked> check(std::uint16_t partition);
 
     /// Builds on; a slice at a time.
     void tick();
@@ -55,12 +65,23 @@ class Trees {
         Bytes cursor;  ///< rows before it are in the tree
         bool complete = false;
     };
+    /// Takes a change of a record into account; false when one of them is not whole.
+    [[nodiscard]] bool apply(Growing& growing, BytesView row, BytesView before,
+                             BytesView after) const;
+    /// Reads rows into a tree that was begun, for about as much as is `left` of a slice, and adds
+    /// what they cost to `cost`; false when some cannot be read.
+    [[nodiscard]] bool read_into(std::uint16_t partition, Growing& growing, std::size_t left,
+                                 std::size_t& cost);
+    [[nodiscard]] std::size_t go_on_checking(std::uint16_t partition, Growing& made,
+                                             std::size_t left);
     [[nodiscard]] std::optional<TreeSum> worth(BytesView row, BytesView record) const;
     /// Reads rows for about as much as is `left` of a slice; answers with what they cost.
     [[nodiscard]] std::size_t build(std::uint16_t partition, Growing& growing, std::size_t left);
 
     Desk& desk_;
     std::map<std::uint16_t, Growing> trees_;
+    std::map<std::uint16_t, Growing> checks_;  ///< being made beside complete ones
+    std::map<std::uint16_t, Checked> checked_;
     Instant next_slice_;
 };
 

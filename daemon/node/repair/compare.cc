@@ -30,6 +30,10 @@ class Comparison {
     bool take(BytesView row, BytesView record);
     /// All rows held here were taken: what is left of the offer is lacking.
     void finish();
+    /// Has the budget pay for what was read.
+    void pay() {
+        desk_.budget.spend(Budget::Kind::exchange, rows_, octets_read_, desk_.now.instant);
+    }
 
   private:
     [[nodiscard]] bool stop_at(BytesView row);
@@ -43,11 +47,13 @@ class Comparison {
     std::vector<wire::ExchangeItem>::const_iterator item_;
     std::size_t rows_ = 0;
     std::size_t bytes_ = 0;
+    std::size_t octets_read_ = 0;
 };
 
 bool Comparison::take(BytesView row, BytesView record) {
     if (!offer_.last.empty() && row >= offer_.last) return false;
     if (rows_++ == max_rows_read) return stop_at(row);
+    octets_read_ += row.size() + record.size();
     while (item_ != offer_.items.end() && item_->row < row) want_item();
     const bool offered = item_ != offer_.items.end() && item_->row == row;
     const auto object = object_bytes(row, record);
@@ -144,6 +150,7 @@ Result<void> compare(Desk& desk, Objects& objects, const wire::ExchangeOffer& of
     const auto scanned = objects.scan_objects(
         offer.partition, offer.first,
         [&](BytesView row, BytesView record) { return comparison.take(row, record); });
+    comparison.pay();
     if (!scanned) return scanned;
     comparison.finish();
     return {};

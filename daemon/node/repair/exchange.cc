@@ -12,6 +12,8 @@ namespace {
 
 /// Octets of rows with their records that one offer spans.
 constexpr std::size_t max_bytes_offered = 1u << 20;
+/// No partner is believed to need more rest than this.
+constexpr Duration longest_rest = std::chrono::seconds(30);
 constexpr std::string_view formed_row = "formed";
 constexpr std::string_view rebuilding_row = "rebuilding";
 
@@ -41,8 +43,7 @@ Exchange::Exchange(Desk& desk, Objects& objects, Liveness& liveness)
 
 Result<void> Exchange::on_ring(RingCame came) {
     pass_.reset();
-    turns_with_.clear();
-    has_pairs_ = false;
+    pair_up();
     if (!desk_.routes.find(desk_.self())) {
         rebuilds_.clear();
         objects_.rebuilding().clear();
@@ -67,13 +68,11 @@ Result<void> Exchange::on_ring(RingCame came) {
     });
     if (ended > 0) notes_due_ = true;
     close_to_reads();
-    has_pairs_ = std::ranges::any_of(
-        owned, [&](std::uint16_t partition) { return desk_.routes.owners(partition).size() > 1; });
     turn_ = desk_.random.below(std::max<std::size_t>(1, owned.size()));
     turn_owner_ = 0;
     next_turn_ = desk_.now.instant;
     if (rebuilds_.empty()) {
-        next_turn_ += desk_.options.exchange_interval;
+        next_turn_ += between_turns();
     } else {
         desk_.log(Severity::warning, std::to_string(rebuilds_.size()) +
                                          " partitions are being rebuilt from their other owners; "
@@ -125,6 +124,11 @@ Result<void> Exchange::write_notes() {
 void Exchange::rolled_back() {
     pass_.reset();
     next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
+    for (auto& [pair, together] : pairs_)
+        if (together.compared && together.since == desk_.now.instant) {
+            together.since = together.before;
+            together.compared = together.compared_before;
+        }
     if (!desk_.routes.find(desk_.self()) || notes_unread_) return;
     // What was merged in this step is gone, and with it the end of a pass that it may have been:
     // storage says what had to be rebuilt before it.
@@ -145,7 +149,8 @@ void Exchange::rolled_back() {
 
 Result<void> Exchange::given_up() {
     pass_.reset();
-    turns_with_.clear();
+    for (auto& [pair, together] : pairs_)
+        together = {.since = desk_.now.instant, .turns = {}, .before = desk_.now.instant};
     for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
         rebuilds_[partition] = {};
     close_to_reads();
@@ -183,75 +188,6 @@ void Exchange::rebuilt_from(const Pass& pass) {
 }
 
 // ------------------------------------------------------------------------------------------
-// turns
-
-void Exchange::tick() {
-    if (notes_unread_ && desk_.now.instant >= next_turn_)
-        if (const auto read = on_ring(RingCame::at_start); !read)
-            desk_.log(Severity::error, "notes cannot be read: " + read.error().message);
-    if (notes_due_) {
-        if (const auto written = write_notes(); !written)
-            desk_.log(Severity::error, "notes cannot be written: " + written.error().message);
-    }
-    if (pass_) {
-        if (desk_.now.instant < pass_->sent + desk_.options.replica_timeout) return;
-        if (!std::exchange(pass_->resent, true)) {
-            offer();
-            return;
-        }
-        liveness_.silent_since(pass_->partner, pass_->sent);
-        abandon_pass();
-    }
-    if (!has_pairs_ || desk_.now.instant < next_turn_) return;
-    next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
-    if (desk_.load.refuse_writes || desk_.fence.out_of_date()) return;
-    auto pair = next_to_rebuild();
-    if (!pair) pair = next_in_turn();
-    if (pair) start(*pair);
-}
-
-Instant Exchange::wake_at() const {
-    if (pass_) return pass_->sent + desk_.options.replica_timeout;
-    return has_pairs_ || notes_due_ || notes_unread_ ? next_turn_ : Instant::max();
-}
-
-std::optional<Exchange::Pair> Exchange::next_to_rebuild() {
-    auto at = rebuilds_.lower_bound(rebuild_at_);
-    for (std::size_t looked = 0; looked < rebuilds_.size(); ++looked, ++at) {
-        if (at == rebuilds_.end()) at = rebuilds_.begin();
-        Rebuild& rebuild = at->second;
-        const auto owners = desk_.routes.owners(at->first);
-        const std::size_t from = rebuild.attempts++;
-        for (std::size_t i = 0; i < owners.size(); ++i) {
-            const NodeId& owner = owners[(from + i) % owners.size()];
-            if (owner == desk_.self() || rebuild.passed.contains(owner) ||
-                !liveness_.healthy(owner))
-                continue;
-            rebuild_at_ = at->first;
-            return Pair{at->first, owner};
-        }
-    }
-    return std::nullopt;
-}
-
-std::optional<Exchange::Pair> Exchange::next_in_turn() {
-    const auto& owned = desk_.routes.owned_by(desk_.self());
-    for (std::size_t looked = 0; !owned.empty() && looked <= owned.size();) {
-        const std::uint16_t partition = owned[turn_ % owned.size()];
-        const auto owners = desk_.routes.owners(partition);
-        if (turn_owner_ >= owners.size()) {
-            turn_owner_ = 0;
-            ++turn_;
-            ++looked;
-            continue;
-        }
-        const NodeId& owner = owners[turn_owner_++];
-        if (owner != desk_.self() && liveness_.healthy(owner)) return Pair{partition, owner};
-    }
-    return std::nullopt;
-}
-
-// ------------------------------------------------------------------------------------------
 // a pass, as the node that offers
 
 void Exchange::start(const Pair& pair) {
@@ -264,13 +200,20 @@ void Exchange::start(const Pair& pair) {
         return offer();
     }
     // Begun somewhere, so that after a start not all of them read everything.
-    const std::pair with{pair.partition, pair.partner};
-    if (!turns_with_.contains(with))
-        turns_with_[with] = desk_.random.below(desk_.options.scrub_every);
-    const bool scrubs = ++turns_with_[with] % desk_.options.scrub_every == 0;
+    auto& turns = pairs_[{pair.partition, pair.partner}].turns;
+    if (!turns) turns = desk_.random.below(desk_.options.scrub_every);
+    const bool scrubs = ++*turns % desk_.options.scrub_every == 0;
     const Tree* tree = objects_.trees().want(pair.partition);
     if (tree && !scrubs) begin_with(*tree);
     offer();
+}
+
+void Exchange::go_on(Duration partner_asks) {
+    const Instant now = desk_.now.instant;
+    pass_->rests_until = std::max(desk_.budget.ready(Budget::Kind::exchange, now),
+                                  now + std::min(partner_asks, longest_rest));
+    pass_->resting = pass_->rests_until > now;
+    if (!pass_->resting) offer();
 }
 
 void Exchange::offer() {
@@ -316,13 +259,16 @@ Result<wire::ExchangeOffer> Exchange::make_offer() {
         return true;
     };
     const auto scanned = objects_.scan_objects(offer.partition, offer.first, visit);
+    desk_.budget.spend(Budget::Kind::exchange, offer.items.size(), bytes, desk_.now.instant);
     if (!scanned) return std::unexpected(scanned.error());
     if (offer.last.empty()) offer.last = pass_->end;
     return offer;
 }
 
 void Exchange::on(const NodeId& from, const wire::ExchangeReply& reply) {
-    if (!pass_ || !pass_->nodes.empty() || pass_->id != reply.id || pass_->partner != from) return;
+    if (!pass_ || pass_->resting || !pass_->nodes.empty() || pass_->id != reply.id ||
+        pass_->partner != from)
+        return;
     if (!belongs(reply)) {
         desk_.counters.add("exchange.odd");
         return;
@@ -348,6 +294,7 @@ void Exchange::on(const NodeId& from, const wire::ExchangeReply& reply) {
         return;
     }
     give(reply.want);
+    pass_->differences += reply.states.size() + reply.want.size();
     pass_->resent = false;
     if (reply.status == wire::PeerStatusCode::not_ready) pass_->complete = false;
     const Bytes& next = reply.resume.empty() ? pass_->last : reply.resume;
@@ -361,7 +308,8 @@ void Exchange::on(const NodeId& from, const wire::ExchangeReply& reply) {
         finish_pass();
         return;
     }
-    offer();
+    go_on(Duration(
+        static_cast<Duration::rep>(std::min<std::uint64_t>(reply.rest_us, longest_rest.count()))));
 }
 
 /// Whether the answer speaks of nothing but the stretch that was offered.
@@ -383,11 +331,14 @@ bool Exchange::belongs(const wire::ExchangeReply& reply) const {
 /// False when one of them is no state: then none is merged.
 Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states, std::uint64_t stamp) {
     std::vector<Object> objects;
+    std::size_t octets = 0;
     for (const wire::ExchangeState& state : states) {
         auto object = wire::decode_object(state.object);
         if (!object) return false;
         objects.push_back(std::move(*object));
+        octets += state.object.size();
     }
+    desk_.budget.spend(Budget::Kind::exchange, states.size(), octets, desk_.now.instant);
     for (std::size_t i = 0; i < states.size(); ++i) {
         const auto merged = objects_.merge_in(Slot::of(desk_.routes, states[i].key), objects[i],
                                               states[i].object, stamp);
@@ -404,6 +355,7 @@ void Exchange::give(const std::vector<Bytes>& rows) {
         // One that has become unreadable since it was offered is given by somebody else.
         auto object = objects_.read_bytes(slot);
         if (!object || object->empty()) continue;
+        desk_.budget.spend(Budget::Kind::exchange, 1, object->size(), desk_.now.instant);
         desk_.send(
             pass_->partner,
             wire::WriteRequest{0, {}, Bytes(slot.key()), std::move(*object), desk_.fence.number()});
@@ -413,11 +365,20 @@ void Exchange::give(const std::vector<Bytes>& rows) {
 
 void Exchange::finish_pass() {
     ++passes_;
+    Together& together = pairs_[{pass_->partition, pass_->partner}];
+    together.before = std::exchange(together.since, desk_.now.instant);
+    together.compared_before = std::exchange(together.compared, true);
+    together.differences = pass_->differences;
     rebuilt_from(*pass_);
     pass_.reset();
-    next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
-    // What is rebuilt waits for nothing: the next turn is now.
-    if (const auto pair = next_to_rebuild()) start(*pair);
+    next_turn_ = desk_.now.instant + between_turns();
+    // What is rebuilt waits for nothing but the budget.
+    if (rebuilds_.empty()) return;
+    const Instant ready = desk_.budget.ready(Budget::Kind::exchange, desk_.now.instant);
+    if (ready > desk_.now.instant)
+        next_turn_ = ready;
+    else if (const auto pair = next_to_rebuild())
+        start(*pair);
 }
 
 void Exchange::abandon_pass() {
@@ -431,7 +392,7 @@ void Exchange::abandon_pass() {
         rebuild_at_ = static_cast<std::uint16_t>(pass_->partition + 1);
     }
     pass_.reset();
-    next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
+    next_turn_ = desk_.now.instant + between_turns();
 }
 
 // ------------------------------------------------------------------------------------------
@@ -451,13 +412,16 @@ void Exchange::on(const NodeId& from, const wire::ExchangeOffer& offer) {
     } else if (const auto compared = compare(desk_, objects_, offer, reply); !compared) {
         desk_.log(Severity::error, "partition " + std::to_string(offer.partition) +
                                        " cannot be read: " + compared.error().message);
-        reply = {offer.id, wire::PeerStatusCode::storage, {}, {}, {}, {}};
+        reply = {offer.id, wire::PeerStatusCode::storage, {}, {}, {}, 0, 0};
     } else if (rebuilds_.contains(offer.partition)) {
         reply.status = wire::PeerStatusCode::not_ready;
     } else if (reply.status == wire::PeerStatusCode::ok && desk_.load.refuse_writes) {
         reply.status = wire::PeerStatusCode::full;
     }
     desk_.counters.add("exchange.states_given", reply.states.size());
+    const Duration rest =
+        desk_.budget.ready(Budget::Kind::exchange, desk_.now.instant) - desk_.now.instant;
+    reply.rest_us = static_cast<std::uint64_t>(rest.count());
     desk_.send(from, std::move(reply));
 }
 

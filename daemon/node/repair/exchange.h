@@ -20,6 +20,11 @@
 // min(N-1, N-W+1) of them that are not rebuilding themselves, or all of them, for then there is
 // nobody left to learn from. That is noted in storage, so that a restart goes on.
 //
+// All of it is paid for (budget.h): a pass rests between two stretches as long as the budget of
+// either end asks for. Turns are so close that every other owner of every partition is compared
+// with twice within options.exchange_pass, so that one that was abandoned has another turn; and
+// never further apart than options.exchange_interval, for equal trees cost one small message.
+//
 // Shape:   an offer is bounded in rows and octets, and so is what is sent for one
 // Threads: one; the node's
 #pragma once
@@ -61,6 +66,19 @@ class Exchange {
     /// Full passes completed, for `stats` and the simulator.
     [[nodiscard]] std::uint64_t passes() const { return passes_; }
 
+    /// This node's comparisons of a partition with another owner of it.
+    struct Together {
+        Instant since;                  ///< the last one was complete, or it became due
+        bool compared = false;          ///< since the process started
+        std::uint64_t differences = 0;  ///< that the last one found
+        std::optional<std::size_t> turns;
+        Instant before;  ///< `since`, until the last one
+        bool compared_before = false;
+    };
+    using Pairs = std::map<std::pair<std::uint16_t, NodeId>, Together>;
+    /// All that there are.
+    [[nodiscard]] const Pairs& pairs() const { return pairs_; }
+
   private:
     /// What is compared with whom at present.
     struct Pass {
@@ -80,6 +98,9 @@ class Exchange {
         Bytes last;
         Instant sent;
         bool resent = false;
+        bool resting = false;  ///< the next offer is not sent before `rests_until`
+        Instant rests_until;
+        std::uint64_t differences = 0;
     };
     struct Pair {
         std::uint16_t partition = 0;
@@ -100,9 +121,14 @@ class Exchange {
     [[nodiscard]] bool is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const;
     void rebuilt_from(const Pass& pass);
 
+    /// Follows the ring with the pairs.
+    void pair_up();
+    [[nodiscard]] Duration between_turns() const;
     [[nodiscard]] std::optional<Pair> next_to_rebuild();
     [[nodiscard]] std::optional<Pair> next_in_turn();
     void start(const Pair& pair);
+    /// Goes on when the budgets of both ends allow it.
+    void go_on(Duration partner_asks);
     /// Sends what is compared at present.
     void offer();
     /// Sets out from the upper levels.
@@ -127,14 +153,13 @@ class Exchange {
     std::map<std::uint16_t, Rebuild> rebuilds_;
     bool notes_unread_ = false;  ///< storage could not be read when the ring came
     bool notes_due_ = false;     ///< what is noted in storage is not what is held here
-    bool has_pairs_ = false;     ///< some partition has another owner
     std::optional<Pass> pass_;
     Instant next_turn_;
     std::size_t turn_ = 0;          ///< place in the round: of the partition among those owned,
     std::size_t turn_owner_ = 0;    ///< and of the owner in its list
     std::uint16_t rebuild_at_ = 0;  ///< the partition that is looked at first
     std::uint64_t passes_ = 0;
-    std::map<std::pair<std::uint16_t, NodeId>, std::size_t> turns_with_;  ///< one partner
+    Pairs pairs_;
 };
 
 }  // namespace dynamo

@@ -50,14 +50,16 @@ void Handback::tick() {
     if (!objects_.hints_counted() && next_count_ <= desk_.now.instant) count_again();
     std::erase_if(looks_,
                   [&](const auto& entry) { return objects_.hints_held_for(entry.first) == 0; });
+    paid_for_ = desk_.budget.ready(Budget::Kind::handback, desk_.now.instant);
     // Whoever was served last comes last, so that no owner waits for another's many hints.
     std::vector<NodeId> owners = objects_.hint_owners();
     std::ranges::rotate(owners, std::ranges::upper_bound(owners, last_served_));
     for (const NodeId& owner : owners) {
         if (!worth_a_look(owner)) continue;
         Look& present = looks_[owner];
-        if (present.due > desk_.now.instant) continue;
+        if (std::max(present.due, paid_for_) > desk_.now.instant) continue;
         look(owner, present);
+        paid_for_ = desk_.budget.ready(Budget::Kind::handback, desk_.now.instant);
     }
 }
 
@@ -70,9 +72,14 @@ Instant Handback::wake_at() const {
     for (const NodeId& owner : objects_.hint_owners()) {
         if (!worth_a_look(owner)) continue;
         const auto known = looks_.find(owner);
-        wake = std::min(wake, known == looks_.end() ? desk_.now.instant : known->second.due);
+        const Instant due = known == looks_.end() ? desk_.now.instant : known->second.due;
+        wake = std::min(wake, std::max(due, paid_for_));
     }
     return wake;
+}
+
+void Handback::flush() {
+    for (auto& [owner, look] : looks_) look.due = desk_.now.instant;
 }
 
 /// The read that counts them has failed: until it succeeds nobody knows for whom there are hints.
@@ -111,6 +118,7 @@ void Handback::look(const NodeId& owner, Look& present) {
 Result<std::vector<Handback::Found>> Handback::find(const NodeId& owner, Look& present) {
     std::vector<Found> found;
     std::size_t looked_at = 0;
+    std::size_t octets = 0;
     std::size_t hints = deliveries_.size();
     std::size_t bytes = bytes_in_flight_;
     const Bytes first = std::exchange(present.next_row, {});
@@ -124,6 +132,7 @@ Result<std::vector<Handback::Found>> Handback::find(const NodeId& owner, Look& p
             return false;
         }
         ++looked_at;
+        octets += row.size() + record.size();
         if (row.size() <= position_octets) return true;
         Slot slot = Slot::of(desk_.routes, row.substr(position_octets), owner);
         if (in_flight_.contains(slot.storage_key()) || !all_healthy(targets(slot))) return true;
@@ -133,6 +142,7 @@ Result<std::vector<Handback::Found>> Handback::find(const NodeId& owner, Look& p
         return true;
     };
     const auto scanned = objects_.scan_hints(owner, first, visit);
+    desk_.budget.spend(Budget::Kind::handback, looked_at, octets, desk_.now.instant);
     if (!scanned) return std::unexpected(scanned.error());
     const bool ended = present.next_row.empty();
     present.due = desk_.now.instant + (ended ? desk_.options.handback_interval : Duration{0});

@@ -33,6 +33,8 @@ class Handback {
     void on_heard(const NodeId& node);
     void tick();
     [[nodiscard]] Instant wake_at() const;
+    /// Looks at all hints at once, those that were declined too.
+    void flush();
 
   private:
     struct Delivery {
@@ -76,6 +78,7 @@ class Handback {
     std::size_t bytes_in_flight_ = 0;
     std::map<NodeId, Look> looks_;
     NodeId last_served_;
+    Instant paid_for_;    ///< no look before: the budget's
     Instant next_count_;  ///< when the hints could not be counted
     bool damage_told_ = false;
 };

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "dynamo/client.h"
+#include "dynamo/upkeep.h"
 
 namespace dynamo {
 
@@ -159,6 +160,25 @@ class Admin {
     /// What exactly this node holds of a key; it asks nobody else.
     [[nodiscard]] Result<Held> peek_at(const std::string& address, std::string_view key);
 
+    // Of exactly one node, as the rest of these.
+    /// How far its background work is; `pairs`: of each partition and other owner, too.
+    [[nodiscard]] Result<UpkeepStatus> upkeep_at(const std::string& address, bool pairs);
+    /// Sets the rate of background work, octets a second, until the daemon ends; 0: the latency of
+    /// requests decides again.
+    [[nodiscard]] Result<BackgroundPace> throttle_at(const std::string& address,
+                                                     std::uint64_t rate);
+    /// Has it look at once for owners of the hints that it keeps. Answers with how many there are.
+    [[nodiscard]] Result<std::uint64_t> flush_hints_at(const std::string& address);
+    /// Has it read and verify a slice of its records, and moves the place past it.
+    [[nodiscard]] Result<ScrubSlice> scrub_at(const std::string& address, ScrubPlace& place);
+    /// Has it compare a kept Merkle tree with one made from the records, and put that in its place
+    /// if they differ. Nothing while it is at it: ask again.
+    [[nodiscard]] Result<std::optional<TreeCheck>> check_tree_at(const std::string& address,
+                                                                 unsigned partition);
+    /// Has it build a tree, `anew` though there is one. Whether it is complete: else ask again.
+    [[nodiscard]] Result<bool> build_tree_at(const std::string& address, unsigned partition,
+                                             bool anew);
+
     /// What a join may override of what the node says of itself.
     struct JoinOptions {
         std::string name;
@@ -179,6 +199,7 @@ class Admin {
   private:
     friend class Comparison;
     explicit Admin(Client client);
+    struct Upkeep;
     Client client_;
 };
 

@@ -27,6 +27,7 @@ Rig::Rig(const Settings& settings) : settings_(settings) {
                                  address_of(i)};
         if (i > 0) machine->options.seeds = {address_of(0)};
         machine->options.founding = settings.cluster;
+        machine->options.exchange_pass = settings.exchange_pass;
         machine->storage = std::make_unique<MemoryStorage>();
         machines_.push_back(std::move(machine));
     }

@@ -26,6 +26,7 @@ class Rig {
     struct Settings {
         std::size_t nodes = 3;
         ClusterSettings cluster = {.partitions = 8};
+        Duration exchange_pass = std::chrono::hours(1);
     };
 
     Rig() : Rig(Settings{}) {}

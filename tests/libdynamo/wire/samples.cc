@@ -66,8 +66,15 @@ std::vector<ClientRequest> client_requests() {
             PeekRequest{"cart:7"},
             KeysRequest{17, "row-1", "cart:", 100, 4, 9},
             TreeRequest{17, 4, {0, 9}, 4, true},
-            RootsRequest{{0, 17, 255}}};
+            RootsRequest{{0, 17, 255}},
+            RepairRequest{true, 17},
+            ThrottleRequest{4u << 20},
+            FlushRequest{},
+            ScrubRequest{17, Bytes(16, '\x22'), "row-1"},
+            CheckRequest{17}};
 }
+Pace sample_pace() { return {4u << 20, true, false, 1800, 2400}; }
+
 std::vector<ClientReply> client_replies() {
     return {hello_reply(),
             get_reply(),
@@ -94,7 +101,28 @@ std::vector<ClientReply> client_replies() {
                  {Bytes(16, '\x22'), true, {}, 0, {}, {}}}},
             KeysReply{{{"row-1", Bytes(16, '\x55'), 2, true}, {"row-2", "", 0, false}}, "row-3"},
             TreeNodesReply{true, 8, 8, Bytes(32, '\x55')},
-            RootsReply{Bytes(32, '\x55'), {17}}};
+            RootsReply{Bytes(32, '\x55'), {17}},
+            RepairReply{3600000,
+                        512,
+                        2,
+                        1,
+                        1800000,
+                        4711,
+                        12,
+                        9,
+                        1,
+                        1,
+                        8,
+                        0,
+                        3,
+                        {{Bytes(16, '\x22'), 5}},
+                        sample_pace(),
+                        {{17, Bytes(16, '\x22'), true, 60000, 2}},
+                        18},
+            ThrottleReply{sample_pace()},
+            FlushReply{5},
+            ScrubReply{100, 51200, 1, 1'700'000'000'000, "row-9", 40},
+            CheckReply{true, true, 100}};
 }
 
 std::vector<PeerMessage> peer_messages() {
@@ -114,7 +142,8 @@ std::vector<PeerMessage> peer_messages() {
                           {"row-1", "row-2"},
                           "row-3",
                           {{"cart:7", encode(sample_object())}},
-                          5},
+                          5,
+                          2500},
             TreeOffer{12, 255, 12, 8, {3, 200}, Bytes(32, '\x66')},
             TreeReply{12, PeerStatusCode::ok, 16, {200}},
             FenceAsk{13},

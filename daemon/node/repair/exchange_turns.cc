@@ -1,0 +1,113 @@
+// Whose turn it is: which partition an exchange compares with whom, and when.
+#include <algorithm>
+#include <utility>
+
+#include "daemon/node/repair/exchange.h"
+
+namespace dynamo {
+namespace {
+
+constexpr Duration until_sure = std::chrono::milliseconds(50);
+
+}  // namespace
+
+void Exchange::pair_up() {
+    Pairs pairs;
+    for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
+        for (const NodeId& owner : desk_.routes.owners(partition)) {
+            if (owner == desk_.self()) continue;
+            const auto known = pairs_.find({partition, owner});
+            Together& together = pairs[{partition, owner}];
+            if (known != pairs_.end())
+                together = known->second;
+            else
+                together.since = together.before = desk_.now.instant;
+        }
+    pairs_ = std::move(pairs);
+}
+
+Duration Exchange::between_turns() const {
+    if (pairs_.empty()) return desk_.options.exchange_interval;
+    const auto turns = static_cast<Duration::rep>(2 * pairs_.size());
+    return std::min(
+        desk_.options.exchange_interval,
+        std::max<Duration>(desk_.options.exchange_pass / turns, std::chrono::milliseconds(1)));
+}
+
+void Exchange::tick() {
+    if (notes_unread_ && desk_.now.instant >= next_turn_)
+        if (const auto read = on_ring(RingCame::at_start); !read)
+            desk_.log(Severity::error, "notes cannot be read: " + read.error().message);
+    if (notes_due_) {
+        if (const auto written = write_notes(); !written)
+            desk_.log(Severity::error, "notes cannot be written: " + written.error().message);
+    }
+    if (pass_ && pass_->resting) {
+        if (desk_.now.instant >= pass_->rests_until) go_on(Duration{0});
+        return;
+    }
+    if (pass_) {
+        if (desk_.now.instant < pass_->sent + desk_.options.replica_timeout) return;
+        if (!std::exchange(pass_->resent, true)) {
+            offer();
+            return;
+        }
+        liveness_.silent_since(pass_->partner, pass_->sent);
+        abandon_pass();
+    }
+    if (pairs_.empty() || desk_.now.instant < next_turn_) return;
+    if (desk_.fence.unsure()) {  // what comes could not be stored; that is a matter of one answer
+        next_turn_ = desk_.now.instant + until_sure;
+        return;
+    }
+    const Instant ready = desk_.budget.ready(Budget::Kind::exchange, desk_.now.instant);
+    next_turn_ = ready > desk_.now.instant ? ready : desk_.now.instant + between_turns();
+    if (desk_.load.refuse_writes || desk_.fence.out_of_date() || ready > desk_.now.instant) return;
+    auto pair = next_to_rebuild();
+    if (!pair) pair = next_in_turn();
+    if (pair) start(*pair);
+}
+
+Instant Exchange::wake_at() const {
+    if (pass_ && pass_->resting) return pass_->rests_until;
+    if (pass_) return pass_->sent + desk_.options.replica_timeout;
+    return !pairs_.empty() || notes_due_ || notes_unread_ ? next_turn_ : Instant::max();
+}
+
+std::optional<Exchange::Pair> Exchange::next_to_rebuild() {
+    auto at = rebuilds_.lower_bound(rebuild_at_);
+    for (std::size_t looked = 0; looked < rebuilds_.size(); ++looked, ++at) {
+        if (at == rebuilds_.end()) at = rebuilds_.begin();
+        Rebuild& rebuild = at->second;
+        const auto owners = desk_.routes.owners(at->first);
+        const std::size_t from = rebuild.attempts++;
+        for (std::size_t i = 0; i < owners.size(); ++i) {
+            const NodeId& owner = owners[(from + i) % owners.size()];
+            if (owner == desk_.self() || rebuild.passed.contains(owner) ||
+                !liveness_.healthy(owner))
+                continue;
+            rebuild_at_ = at->first;
+            return Pair{at->first, owner};
+        }
+    }
+    return std::nullopt;
+}
+
+std::optional<Exchange::Pair> Exchange::next_in_turn() {
+    const auto& owned = desk_.routes.owned_by(desk_.self());
+    for (std::size_t looked = 0; !owned.empty() && looked <= owned.size();) {
+        const std::uint16_t partition = owned[turn_ % owned.size()];
+        const auto owners = desk_.routes.owners(partition);
+        if (turn_owner_ >= owners.size()) {
+            turn_owner_ = 0;
+            ++turn_;
+            ++looked;
+            continue;
+        }
+        const NodeId& owner = owners[turn_owner_++];
+        if (owner != desk_.self() && liveness_.healthy(owner)) return Pair{partition, owner};
+    }
+    return std::nullopt;
+}
+
+}  // namespace dynamo
