@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
@@ -16,6 +16,9 @@
 #include "cli/common/spec.h"
 #include "cli/diff/pairs.h"
 #include "cli/diff/repair.h"
+#include "cli/repair/restraint.h"
+#include "cli/repair/scrub.h"
+#include "cli/repair/upkeep.h"
 #include "dynamo/diff.h"
 
 namespace dynamo::cli {
@@ -23,6 +26,27 @@ namespace {
 
 constexpr std::size_t keys_at_once = 64;
 constexpr std::size_t longest_key_text = 1u << 20;
+
+/// Both ends are among them.
+Result<std::vector<unsigned>> range_of_partitions(const RingView& ring, const std::string& first,
+                                                  const std::string& last) {
+    std::vector<unsigned> ends;
+    for (const std::string& text : {first, last}) {
+        const auto number = number_from_text(text, ring.partitions - 1);
+        if (!number) {
+            return std::unexpected(Error{
+                Code::bad_request,
+                fmt::format("there is no partition '{}'; the ring has {}", text, ring.partitions)});
+        }
+        ends.push_back(static_cast<unsigned>(*number));
+    }
+    if (ends[0] > ends[1]) {
+        return std::unexpected(Error{Code::bad_request, "the smaller partition comes first"});
+    }
+    std::vector<unsigned> partitions(ends[1] - ends[0] + 1);
+    std::iota(partitions.begin(), partitions.end(), ends[0]);
+    return partitions;
+}
 
 class RepairTool {
   public:
@@ -38,21 +62,24 @@ class RepairTool {
     [[nodiscard]] Result<void> mend_pair(Comparison& comparison,
                                          const std::vector<unsigned>& partitions, Repair& repair);
     void mend(Repair& repair, const std::vector<std::string>& keys);
+    [[nodiscard]] bool goes_on();
     void tell(const std::string& key, const Repair::Outcome& outcome);
-    void keep_rate();
     [[nodiscard]] int finish();
 
     CommonOptions common_{"dyn-repair"};
     std::string scope_ = "all";
     std::string keys_from_;
     bool dry_run_ = false;
-    unsigned max_rate_ = 0;
+    Restraint restraint_;
+    Upkeep upkeep_{common_};
+    Scrub scrub_{common_};
 
+    Admin* admin_ = nullptr;  // while it runs
+    const RingView* ring_ = nullptr;
     std::string prefix_;
     std::string only_key_;
     Progress progress_;
     std::optional<double> share_;
-    std::chrono::steady_clock::time_point begun_;
     std::uint64_t looked_at_ = 0;
     std::uint64_t different_ = 0;
     std::uint64_t failed_ = 0;
@@ -63,22 +90,36 @@ class RepairTool {
 Spec RepairTool::spec() {
     return {
         .name = "dyn-repair",
-        .brief = "have replicas mended now",
+        .brief = "have replicas mended now, and see how they mend themselves",
         .about =
-            "Replicas mend their differences by themselves; this does it at once, for all keys or "
-            "some, and says when all owners hold the same. It finds what differs as "
-            "dyn-merkle-diff does, so a repair of what is whole costs next to nothing, and one "
-            "that was interrupted goes on where it was when it is run again.",
+            "Replicas mend their differences by themselves; status tells how far they are, "
+            "throttle how fast they may. run does it at once, for all keys or some, and says when "
+            "all owners hold the same. It finds what differs as dyn-merkle-diff does, so a repair "
+            "of what is whole costs next to nothing, and one that was interrupted goes on where it "
+            "was when it is run again. scrub finds what a disk has damaged.",
         .build = [this](App& app) { build(app); },
         .examples = {{"dyn-repair run", "Mend everything that owners hold differently."},
+                     {"dyn-repair status || mail -s 'replicas are late' operator < /dev/null",
+                      "Hear of it when copies were not compared in time, from cron."},
                      {"dyn-repair run --scope node=n2 --max-rate 500",
                       "Mend what n2 owns, 500 keys a second."},
                      {"dyn-repair run --scope prefix=cart: --dry-run", "Say what would be mended."},
                      {"dyn-merkle-diff n1 n3 --keys -0 | dyn-repair run --keys-from - -0",
-                      "Mend what two nodes differ in."}},
-        .exits = with_failures({{exits::done, "all owners hold the same"},
-                                {exits::no, "with --dry-run: there is work"},
-                                {exits::partial, "some keys could not be mended, or interrupted"}}),
+                      "Mend what two nodes differ in."},
+                     {"dyn-repair scrub --window 22:00-06:00 --pause-if 'p99>50ms'",
+                      "Read all that is stored, at night, while nobody suffers from it."},
+                     {"dyn-repair hints flush --wait 5m",
+                      "Before a node is taken away: have it deliver what it keeps for others."},
+                     {"dyn-repair throttle 4MiB", "Slow down what nodes do in the background."}},
+        .exits = with_failures(
+            {{exits::done, "all owners hold the same, were compared in time, and so on"},
+             {exits::no,
+              "run --dry-run: there is work; status: copies were not compared in time, or are "
+              "being rebuilt; scrub: damage was found; rebuild-tree --check: a tree was wrong; "
+              "hints flush: some are held still"},
+             {exits::partial,
+              "some keys could not be mended, some nodes did not answer, or "
+              "interrupted"}}),
     };
 }
 
@@ -86,7 +127,8 @@ void RepairTool::build(App& app) {
     App& run_verb = app.verb("run", "mend what owners hold differently");
     run_verb.option({.letter = "",
                      .name = "--scope",
-                     .help = "all (the default), node=NAME, partition=N, prefix=P or key=K",
+                     .help = "all (the default), node=NAME, partition=N, range=N..M of partitions, "
+                             "prefix=P or key=K",
                      .value = "SCOPE"},
                     scope_);
     run_verb
@@ -98,22 +140,16 @@ void RepairTool::build(App& app) {
         .excludes = {"--scope"};
     run_verb.flag({.letter = "", .name = "--dry-run", .help = "say what there is to do, and stop"},
                   dry_run_);
-    run_verb.option({.letter = "",
-                     .name = "--max-rate",
-                     .help = "keys to mend in a second, at most",
-                     .value = "N"},
-                    max_rate_);
-    common_.declare(run_verb,
-                    {.formats = {"human", "json", "ndjson"}, .keys = true, .lists = true});
+    restraint_.declare(run_verb, "keys to mend");
+    common_.declare(run_verb, {.formats = {}, .keys = true, .lists = true, .network = false});
     run_verb.action([this] { return run(); });
+    upkeep_.build(app);
+    scrub_.build(app);
+    common_.declare(app, {.formats = {"human", "json", "ndjson", "tsv"}});
 }
 
-/// Waits so long that no more than --max-rate keys a second were looked at.
-void RepairTool::keep_rate() {
-    if (max_rate_ > 0) {
-        const auto due = begun_ + std::chrono::microseconds(looked_at_ * 1'000'000 / max_rate_);
-        static_cast<void>(sleep_until(due));
-    }
+bool RepairTool::goes_on() {
+    return restraint_.wait(*admin_, *ring_, looked_at_, common_.reporter());
 }
 
 void RepairTool::tell(const std::string& key, const Repair::Outcome& outcome) {
@@ -142,7 +178,7 @@ void RepairTool::tell(const std::string& key, const Repair::Outcome& outcome) {
 }
 
 void RepairTool::mend(Repair& repair, const std::vector<std::string>& keys) {
-    for (std::size_t at = 0; at < keys.size() && !interrupted(); at += keys_at_once) {
+    for (std::size_t at = 0; at < keys.size() && goes_on(); at += keys_at_once) {
         const auto end = std::min(keys.size(), at + keys_at_once);
         const std::vector<std::string> some(keys.begin() + static_cast<std::ptrdiff_t>(at),
                                             keys.begin() + static_cast<std::ptrdiff_t>(end));
@@ -156,7 +192,6 @@ void RepairTool::mend(Repair& repair, const std::vector<std::string>& keys) {
             });
         }
         progress_.show(looked_at_, failed_, share_);
-        keep_rate();
     }
 }
 
@@ -201,15 +236,16 @@ Result<std::vector<unsigned>> RepairTool::partitions_in_scope(const RingView& ri
     const std::string what = equals == std::string::npos ? "" : scope_.substr(equals + 1);
     std::vector<unsigned> partitions;
     if (kind == "partition") {
-        unsigned number = 0;
-        const char* end = what.data() + what.size();
-        if (const auto read = std::from_chars(what.data(), end, number);
-            read.ec != std::errc{} || read.ptr != end || number >= ring.partitions) {
-            return std::unexpected(Error{
-                Code::bad_request,
-                fmt::format("there is no partition '{}'; the ring has {}", what, ring.partitions)});
+        return range_of_partitions(ring, what, what);
+    }
+    if (kind == "range") {
+        const auto dots = what.find("..");
+        if (dots == std::string::npos) {
+            return std::unexpected(
+                Error{Code::bad_request,
+                      fmt::format("'{}' is no range of partitions; write such as 0..63", what)});
         }
-        return std::vector<unsigned>{number};
+        return range_of_partitions(ring, what.substr(0, dots), what.substr(dots + 2));
     }
     if (kind == "key" || kind == "prefix") {
         auto octets = common_.key_from_text(what);
@@ -226,8 +262,8 @@ Result<std::vector<unsigned>> RepairTool::partitions_in_scope(const RingView& ri
     } else if (kind != "node" && scope_ != "all") {
         return std::unexpected(Error{
             Code::bad_request,
-            fmt::format("no scope is called '{}'; write all, node=NAME, partition=N, prefix=P or "
-                        "key=K",
+            fmt::format("no scope is called '{}'; write all, node=NAME, partition=N, range=N..M, "
+                        "prefix=P or key=K",
                         scope_)});
     }
     std::string id;
@@ -309,10 +345,10 @@ int RepairTool::finish() {
     } else if (dry_run_) {
         std::string text = fmt::format("{} {} to be mended, {} held of them", different_,
                                        different_ == 1 ? "key" : "keys", bytes_text(octets_));
-        if (max_rate_ > 0) {
-            text += fmt::format(", {} at {} a second",
-                                age_text(static_cast<std::int64_t>(different_ * 1000 / max_rate_)),
-                                max_rate_);
+        if (const unsigned rate = restraint_.rate(); rate > 0) {
+            text +=
+                fmt::format(", {} at {} a second",
+                            age_text(static_cast<std::int64_t>(different_ * 1000 / rate)), rate);
         }
         common_.reporter().remark(text);
     } else {
@@ -326,7 +362,8 @@ int RepairTool::finish() {
 
 int RepairTool::run_with(Admin& admin, const RingView& ring, Client& client) {
     catch_interrupt();
-    begun_ = std::chrono::steady_clock::now();
+    admin_ = &admin;
+    ring_ = &ring;
     Repair repair(client, admin, ring, common_.timeout());
     const auto done = keys_from_.empty() ? mend_scope(admin, ring, repair) : mend_list(repair);
     if (!done) {

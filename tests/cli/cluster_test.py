@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import BIN, Tools, free_base_port
@@ -407,6 +408,12 @@ class Examples(Tools):
     siblings = """
         dyn-put --overwrite {0} '["x"]'; dyn-put --blind {0} '["y"]'
     """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # Some wait for the night: it is eleven in the evening where they run.
+        cls.environment["TZ"] = f"NIGHT{time.gmtime().tm_hour - 23}"
 
     def examples_of(self, tool):
         environment = dict(self.environment, DYN_DOC="commands")
