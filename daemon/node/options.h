@@ -59,6 +59,8 @@ enum class Mutant : std::uint8_t {
     tree_misses_changes,          ///< a Merkle tree is not told of changes
     tree_keeps_undone,            ///< a Merkle tree keeps what a failed commit has undone
     tree_always_equal,            ///< whoever is asked finds its tree to be equal
+    merge_mints,                  ///< a merged state's versions are written as if they were new
+    merge_replaces,               ///< a merged state takes the place of what is held
 };
 
 struct NodeOptions {
@@ -80,8 +82,9 @@ struct NodeOptions {
     std::size_t max_requests = 65536;  ///< in progress; one more is answered `busy`
     std::size_t max_siblings = 64;     ///< of one object
     std::size_t max_object_bytes = 8u << 20;
-    std::string version = "0";        ///< for `hello`
-    std::string durability = "sync";  ///< for `status`; the loop does the committing
+    std::size_t max_clock_entries = 4096;  ///< of a state that a client merges
+    std::string version = "0";             ///< for `hello`
+    std::string durability = "sync";       ///< for `status`; the loop does the committing
     Mutant mutant = Mutant::none;
 };
 

@@ -37,6 +37,7 @@ enum class Mark : std::uint8_t {
     acknowledged_write_read_back,
     trees_compared,
     trees_told_apart,
+    old_state_merged,
     count_,
 };
 
@@ -68,6 +69,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Mark::cou
     "a read had to show an acknowledged write",
     "two trees were equal",
     "two trees were told apart",
+    "a state that writes had superseded since was merged",
 };
 
 class Marks {

@@ -71,6 +71,9 @@ constexpr std::array bugs = {
                "a tree is told of every change"},
     PlantedBug{Mutant::tree_keeps_undone, "tree_keeps_undone", "a tree forgets what was undone"},
     PlantedBug{Mutant::tree_always_equal, "tree_always_equal", "trees that differ are told apart"},
+    PlantedBug{Mutant::merge_mints, "merge_mints", "a merged version keeps its dot"},
+    PlantedBug{Mutant::merge_replaces, "merge_replaces",
+               "a merged state takes no newer one's place"},
     PlantedBug{Mutant::empty_stand_ins_answer, "empty_stand_ins_answer",
                "stand-ins that know nothing are no answer"},
 };

@@ -55,6 +55,11 @@ class Objects {
     /// `encoded` is the object's canonical encoding, which is what a message or a record holds.
     [[nodiscard]] Result<bool> merge_in(const Slot& slot, const Object& object, BytesView encoded);
 
+    /// The same for a state that a client gives. object_full when the record would pass the limits
+    /// of options and grows; refused when one dot names different values here and there.
+    [[nodiscard]] Result<bool> merge_given(const Slot& slot, const Object& object,
+                                           BytesView encoded);
+
     struct Written {
         Object object;  ///< as stored
         Bytes encoded;

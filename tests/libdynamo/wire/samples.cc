@@ -66,7 +66,9 @@ std::vector<ClientRequest> client_requests() {
             PeekRequest{"cart:7"},
             KeysRequest{17, "row-1", "cart:", 100, 4, 9},
             TreeRequest{17, 4, {0, 9}, 4, true},
-            RootsRequest{{0, 17, 255}}};
+            RootsRequest{{0, 17, 255}},
+            StateRequest{"cart:7", 2},
+            MergeRequest{"cart:7", encode(sample_object()), 3}};
 }
 std::vector<ClientReply> client_replies() {
     return {hello_reply(),
@@ -94,7 +96,9 @@ std::vector<ClientReply> client_replies() {
                  {Bytes(16, '\x22'), true, {}, 0, {}, {}}}},
             KeysReply{{{"row-1", Bytes(16, '\x55'), 2, true}, {"row-2", "", 0, false}}, "row-3"},
             TreeNodesReply{true, 8, 8, Bytes(32, '\x55')},
-            RootsReply{Bytes(32, '\x55'), {17}}};
+            RootsReply{Bytes(32, '\x55'), {17}},
+            StateReply{encode(sample_object())},
+            MergeReply{true}};
 }
 
 std::vector<PeerMessage> peer_messages() {
