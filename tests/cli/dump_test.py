@@ -299,6 +299,56 @@ class Dumps(Tools):
         self.eventually(lambda: self.tool("dyn-put", "ready", "yes").returncode == 0, "ready")
         self.assertFalse(self.load(7, "unread.dump")["dump_complete"])
 
+    def diff(self, code, *words, stdin=b""):
+        return [line.split() for line in
+                self.exits(code, "dyn-merkle-diff", *words, stdin=stdin).decode().splitlines()]
+
+    def test_are_compared_key_by_key(self):
+        self.fill("diff", 60)
+        self.dump("diff.dump", "--prefix", "diff:")
+        self.assertEqual(self.diff(0, "@diff.dump"), [])
+        self.ok("dyn-put", "diff:plain:1", "changed")
+        self.ok("dyn-put", "diff:new", "new")
+        self.ok("dyn-del", "diff:plain:2")
+        self.ok("dyn-put", "elsewhere", "not in the dump, and not asked for")
+        self.ok("dyn-repair", "run")
+        changed = [["-", "diff:plain:1"], [">", "diff:new"], ["-", "diff:plain:2"]]
+        self.assertEqual(sorted(line[:2] for line in self.diff(1, "@diff.dump")), sorted(changed))
+        self.assertEqual(sorted(line[:2] for line in self.diff(1, "@diff.dump", "n2")),
+                         sorted(changed))
+        turned = {"-": "+", ">": "<"}
+        self.assertEqual(sorted(line[:2] for line in self.diff(1, "n2", "@diff.dump")),
+                         sorted([turned[sign], key] for sign, key in changed))
+        octets = pathlib.Path(self.scratch, "diff.dump").read_bytes()
+        self.assertEqual(self.diff(1, "-", "--prefix", "diff:n", "--keys", stdin=octets),
+                         [["diff:new"]])
+        rows = [json.loads(line) for line in
+                self.exits(1, "dyn-merkle-diff", "@diff.dump", "--format", "json",
+                           "--values").splitlines()]
+        self.assertEqual(rows.pop()["keys"], 3)
+        by_key = {row["key"]: row for row in rows}
+        self.assertEqual((by_key["diff:plain:1"]["held_by_first"][0]["value"],
+                          by_key["diff:plain:1"]["held_by_second"][0]["value"]),
+                         ("value 1", "changed"))
+        partition = by_key["diff:new"]["partition"]
+        self.assertIn("diff:new", [line[1] for line in
+                                   self.diff(1, "@diff.dump", "--partition", str(partition))])
+        self.dump("one.dump", "--partition", str(partition))
+        self.assertEqual(self.diff(0, "@one.dump"), [])
+        self.start_elsewhere(nodes=3, partitions=64)
+        with self.elsewhere():
+            keys = self.exits(1, "dyn-merkle-diff", "@diff.dump", "--keys", "-0").split(b"\0")
+            self.assertEqual(len(keys) - 1, 70)
+            self.exits(2, "dyn-merkle-diff", "@one.dump")
+            self.load(0, "diff.dump")
+            self.assertEqual(self.diff(0, "@diff.dump"), [])
+        pathlib.Path(self.scratch, "cut.dump").write_bytes(octets[:-9])
+        self.exits(8, "dyn-merkle-diff", "@cut.dump")
+        for words in (("@diff.dump", "@diff.dump"), ("@missing.dump",), ("@diff.dump", "n9"),
+                      ("@diff.dump", "--all-replicas"), ("@diff.dump", "--verify-tree"),
+                      ("@diff.dump", "--partition", "9999"), ("@diff.dump", "--prefix", "x")):
+            self.exits(2, "dyn-merkle-diff", *words)
+
     def test_are_asked_for_sensibly(self):
         for words in (("--partition", "9999"), ("--prefix", "zz", "--key-encoding", "hex"),
                       ("-o", "/nowhere/x.dump"), ("-o", "/dev/null"), ("-r", "4"), ("word",)):
