@@ -65,11 +65,10 @@ Spec DumpTool::spec() {
             "is written meanwhile is in the dump as it was before or after.",
         .build = [this](App& app) { build(app); },
         .examples = {{"dyn-dump -o monday.dump", "Back up the cluster."},
-                     {"dyn-dump | zstd | ssh backup 'cat >monday.dump.zst'",
-                      "Keep it somewhere else."},
+                     {"dyn-dump | gzip >monday.dump.gz", "The same, smaller."},
                      {"dyn-dump --prefix cart: --max-rate 1000 -o carts.dump",
                       "Back up a part of it, slowly."},
-                     {"dyn-dump | DYN_SEEDS=other:7100 dyn-load", "Copy it to another cluster."}},
+                     {"dyn-dump | dyn-load --seed other:7100", "Copy it to another cluster."}},
         .exits = with_failures({{exits::done, "everything is in the dump"},
                                 {exits::partial, "some keys could not be read, or interrupted"}}),
     };

@@ -46,6 +46,7 @@ class LoadTool {
                                    std::uint64_t number);
     [[nodiscard]] Result<void> drain(Client& client, ResumeNote& note);
     [[nodiscard]] std::chrono::milliseconds time_to_next() const;
+    [[nodiscard]] std::string how_far() const;
     [[nodiscard]] int summarise(const DumpInput& input) const;
 
     CommonOptions common_{"dyn-load"};
@@ -84,7 +85,7 @@ Spec LoadTool::spec() {
         .build = [this](App& app) { build(app); },
         .examples = {{"dyn-load monday.dump", "Put a backup back."},
                      {"dyn-load --dry-run monday.dump", "Say which keys it would change."},
-                     {"zstd -dc monday.dump.zst | dyn-load", "Load from a pipe."},
+                     {"gzip -dc monday.dump.gz | dyn-load", "Load from a pipe."},
                      {"dyn-load --resume load.note --max-rate 500 monday.dump",
                       "Load slowly; run it again to go on."}},
         .exits = with_failures(
@@ -327,6 +328,18 @@ int LoadTool::summarise(const DumpInput& input) const {
     return dry_run_ && changed_ > 0 ? exits::no : exits::done;
 }
 
+/// For a load that has ended before the dump has.
+std::string LoadTool::how_far() const {
+    if (dry_run_) {
+        return "";
+    }
+    if (done_ == 0) {
+        return "nothing was loaded";
+    }
+    return fmt::format("{} records are loaded{}", done_,
+                       resume_.empty() ? "" : "; run it again to go on");
+}
+
 int LoadTool::run() {
     const Reporter reporter = common_.reporter();
     if (source() == "-" && ::isatty(STDIN_FILENO) == 1) {
@@ -369,20 +382,15 @@ int LoadTool::run() {
         return reporter.error(client.error());
     }
     const auto loaded = load(*client, *input, *note);
-    const std::string further =
-        resume_.empty() ? fmt::format(
-                              "{} records are loaded; load it again: those are passed over "
-                              "without harm",
-                              done_)
-                        : fmt::format("{} records are loaded; run it again to go on", done_);
+    const std::string further = how_far();
     if (!loaded) {
-        return reporter.error(loaded.error(), {}, dry_run_ ? "" : further);
+        return reporter.error(loaded.error(), {}, further);
     }
     if (stopped_) {
-        return reporter.error(*stopped_, common_.key_text(stopped_key_), dry_run_ ? "" : further);
+        return reporter.error(*stopped_, common_.key_text(stopped_key_), further);
     }
     if (interrupted()) {
-        reporter.remark("interrupted; " + further);
+        reporter.remark("interrupted" + (further.empty() ? "" : "; " + further));
         return exits::partial;
     }
     if (note->done() > input->records()) {
