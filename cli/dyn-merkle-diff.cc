@@ -2,12 +2,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <iterator>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,16 +12,13 @@
 #include "cli/common/interrupt.h"
 #include "cli/common/options.h"
 #include "cli/common/spec.h"
+#include "cli/diff/dump_side.h"
 #include "cli/diff/pairs.h"
+#include "cli/diff/report.h"
 #include "dynamo/diff.h"
 
 namespace dynamo::cli {
 namespace {
-
-using Kind = KeyDifference::Kind;
-constexpr std::string_view signs = "<>+-!T";
-constexpr std::array<std::string_view, 6> kind_names = {
-    "only_first", "only_second", "first_newer", "second_newer", "concurrent", "tombstone"};
 
 /// What two nodes differ in, before it is looked at again.
 struct Found {
@@ -32,6 +26,32 @@ struct Found {
     Comparison comparison;
     std::vector<Suspect> suspects;
 };
+
+bool is_dump(const std::string& side) { return side == "-" || side.starts_with("@"); }
+
+/// The same with the sides in the other order.
+KeyDifference turned(KeyDifference difference) {
+    using Kind = KeyDifference::Kind;
+    std::swap(difference.first, difference.second);
+    switch (difference.kind) {
+        case Kind::only_first:
+            difference.kind = Kind::only_second;
+            break;
+        case Kind::only_second:
+            difference.kind = Kind::only_first;
+            break;
+        case Kind::first_newer:
+            difference.kind = Kind::second_newer;
+            break;
+        case Kind::second_newer:
+            difference.kind = Kind::first_newer;
+            break;
+        case Kind::concurrent:
+        case Kind::tombstone:
+            break;
+    }
+    return difference;
+}
 
 class MerkleDiff {
   public:
@@ -41,15 +61,13 @@ class MerkleDiff {
     void build(App& app);
     void build_output(App& app);
     int run();
+    [[nodiscard]] Result<std::uint64_t> compare_dump(CommonOptions::Operator& with);
+    int run_dump();
+    [[nodiscard]] Result<std::string> prefix() const;
     [[nodiscard]] Result<std::vector<Pair>> pairs(const RingView& ring) const;
     [[nodiscard]] Result<void> gather(Admin& admin, const std::vector<Pair>& pairs);
     [[nodiscard]] Result<void> settle_and_print();
     [[nodiscard]] Result<void> look_at(Found& found);
-    [[nodiscard]] std::string line_of(const Pair& pair, const KeyDifference& difference) const;
-    [[nodiscard]] std::string json_of(const Pair& pair, const KeyDifference& difference) const;
-    [[nodiscard]] std::string values_of(const std::string& node, const HeldCopy& copy) const;
-    [[nodiscard]] std::string text_of(const Pair& pair, Kind kind) const;
-    void print_summary() const;
     void remark_cost() const;
 
     CommonOptions common_{"dyn-merkle-diff"};
@@ -57,20 +75,17 @@ class MerkleDiff {
     bool all_replicas_ = false;
     std::optional<unsigned> partition_;
     std::string prefix_;
-    bool summary_ = false;
-    bool keys_ = false;
-    bool values_ = false;
     std::chrono::milliseconds settle_{500};
     bool verify_tree_ = false;
 
+    DiffReport::Style style_;
+    DiffReport report_{common_};
     std::vector<Found> found_;
     std::uint64_t compared_ = 0;  // pairs of copies
     std::uint64_t leaves_ = 0;
     std::uint64_t leaves_different_ = 0;
     std::uint64_t octets_ = 0;
     std::uint64_t in_flight_ = 0;
-    std::set<std::string> keys_found_;
-    std::map<unsigned, std::array<std::uint64_t, 6>> by_partition_;
 };
 
 Spec MerkleDiff::spec() {
@@ -82,7 +97,8 @@ Spec MerkleDiff::spec() {
             "what lies under leaves that differ: the cost is that of the differences. A line "
             "begins with < or > for a key that only the first or the second holds, with + or - "
             "when the first or the second is newer, with ! when each has a write that the other "
-            "lacks, and with T when they differ in deletes only.",
+            "lacks, and with T when they differ in deletes only. A dump of dyn-dump may stand for "
+            "one side: it is compared with a node, or with the cluster.",
         .build = [this](App& app) { build(app); },
         .examples = {{"dyn-merkle-diff n1 n3", "Say what two nodes hold differently."},
                      {"dyn-merkle-diff n1 --all-replicas --keys -0 | "
@@ -90,6 +106,7 @@ Spec MerkleDiff::spec() {
                       "Mend all that a node and its fellow owners differ in."},
                      {"dyn-merkle-diff n1 n3 --partition 57 --values",
                       "Show the values of one partition that differ."},
+                     {"dyn-merkle-diff @monday.dump", "Say what has changed since a backup."},
                      {"dyn-merkle-diff n1 n2 --verify-tree --summary",
                       "Build both nodes' trees again, then count."}},
         .exits = with_failures({{exits::done, "they hold the same"},
@@ -99,8 +116,9 @@ Spec MerkleDiff::spec() {
 }
 
 void MerkleDiff::build(App& app) {
-    app.operands({.name = "NODE...",
-                  .help = "two nodes, or one with --all-replicas: names, or HOST:PORT",
+    app.operands({.name = "SIDE...",
+                  .help = "nodes: names, or HOST:PORT; or one dump, @FILE or -, by itself against "
+                          "the cluster or with a node",
                   .least = 1,
                   .most = 2,
                   .complete = CommonOptions::live_nodes},
@@ -134,11 +152,13 @@ void MerkleDiff::build_output(App& app) {
     app.flag({.letter = "",
               .name = "--summary",
               .help = "print how many keys of each partition differ, and no keys"},
-             summary_)
+             style_.summary)
         .excludes = {"--keys", "--values"};
-    app.flag({.letter = "", .name = "--keys", .help = "print the keys only, each once"}, keys_)
+    app.flag({.letter = "", .name = "--keys", .help = "print the keys only, each once"},
+             style_.keys)
         .excludes = {"--summary", "--values"};
-    app.flag({.letter = "", .name = "--values", .help = "print what both hold as well"}, values_)
+    app.flag({.letter = "", .name = "--values", .help = "print what both hold as well"},
+             style_.values)
         .excludes = {"--summary", "--keys"};
     common_.declare(app,
                     {.formats = {"human", "json", "ndjson", "tsv"}, .keys = true, .lists = true});
@@ -159,16 +179,18 @@ Result<std::vector<Pair>> MerkleDiff::pairs(const RingView& ring) const {
     return pairs_of(ring, *first, *second, partition_);
 }
 
+Result<std::string> MerkleDiff::prefix() const {
+    return prefix_.empty() ? Result<std::string>() : common_.key_from_text(prefix_);
+}
+
 Result<void> MerkleDiff::gather(Admin& admin, const std::vector<Pair>& pairs) {
     CompareOptions options;
     options.anew = verify_tree_;
-    if (!prefix_.empty()) {
-        auto prefix = common_.key_from_text(prefix_);
-        if (!prefix) {
-            return std::unexpected(prefix.error());
-        }
-        options.prefix = std::move(*prefix);
+    auto keys_begin = prefix();
+    if (!keys_begin) {
+        return std::unexpected(keys_begin.error());
     }
+    options.prefix = std::move(*keys_begin);
     for (const Pair& pair : pairs) {
         compared_ += pair.partitions.size();
         Found found{pair, {admin, pair.first.client_address, pair.second.client_address}, {}};
@@ -226,143 +248,19 @@ Result<void> MerkleDiff::look_at(Found& found) {
             ++in_flight_;
             continue;
         }
-        ++by_partition_[suspect.partition][static_cast<std::size_t>((*difference)->kind)];
-        const bool is_new = keys_found_.insert(suspect.key).second;
-        std::string out;
-        if (keys_) {
-            out = is_new ? common_.key_text(suspect.key) + common_.separator() : "";
-        } else if (!summary_) {
-            out = common_.json() ? json_of(found.pair, **difference)
-                                 : line_of(found.pair, **difference);
-        }
-        if (!out.empty() && !write_out(out)) {
-            return std::unexpected(Error{Code::internal, "nobody reads the output any more"});
+        if (const auto told =
+                report_.tell(found.pair.first.name, found.pair.second.name, **difference);
+            !told) {
+            return told;
         }
     }
     return {};
 }
 
-std::string MerkleDiff::text_of(const Pair& pair, Kind kind) const {
-    const std::string& first = pair.first.name;
-    const std::string& second = pair.second.name;
-    std::string text;
-    switch (kind) {
-        case Kind::only_first:
-            text = fmt::format("only {}", first);
-            break;
-        case Kind::only_second:
-            text = fmt::format("only {}", second);
-            break;
-        case Kind::first_newer:
-            text = fmt::format("{} newer", first);
-            break;
-        case Kind::second_newer:
-            text = fmt::format("{} newer", second);
-            break;
-        case Kind::concurrent:
-            text = "concurrent";
-            break;
-        case Kind::tombstone:
-            text = "deletes differ";
-            break;
-    }
-    return all_replicas_ ? fmt::format("{}, against {}", text, second) : text;
-}
-
-std::string MerkleDiff::values_of(const std::string& node, const HeldCopy& copy) const {
-    if (copy.damaged) {
-        return fmt::format("    {}: damaged\n", node);
-    }
-    if (copy.versions.empty()) {
-        return fmt::format("    {}: nothing\n", node);
-    }
-    std::string text;
-    for (const Version& version : copy.versions) {
-        text += fmt::format(
-            "    {}: {}  {}:{}  {}\n", node,
-            version.tombstone ? "deleted" : "'" + shortened(printable(version.value)) + "'",
-            version.node, version.counter, time_text(version.wall_ms));
-    }
-    return text;
-}
-
-std::string MerkleDiff::line_of(const Pair& pair, const KeyDifference& difference) const {
-    const char sign = signs[static_cast<std::size_t>(difference.kind)];
-    const std::string key = common_.key_text(difference.key);
-    if (common_.format() == Format::tsv) {
-        return fmt::format("{}\t{}\t{}\t{}\t{}{}", sign, key, pair.first.name, pair.second.name,
-                           difference.partition, common_.separator());
-    }
-    std::string text = fmt::format("{} {}  {}{}", sign, padded(key, 12),
-                                   text_of(pair, difference.kind), common_.separator());
-    if (values_) {
-        text += values_of(pair.first.name, difference.first) +
-                values_of(pair.second.name, difference.second);
-    }
-    return text;
-}
-
-std::string MerkleDiff::json_of(const Pair& pair, const KeyDifference& difference) const {
-    nlohmann::ordered_json object;
-    put_octets(object, "key", difference.key);
-    object["partition"] = difference.partition;
-    object["kind"] = kind_names[static_cast<std::size_t>(difference.kind)];
-    object["first"] = pair.first.name;
-    object["second"] = pair.second.name;
-    if (values_) {
-        for (const auto& [name, copy] : {std::pair{"held_by_first", &difference.first},
-                                         {"held_by_second", &difference.second}}) {
-            auto& versions = object[name] = nlohmann::ordered_json::array();
-            for (const Version& version : copy->versions) {
-                nlohmann::ordered_json one;
-                if (version.tombstone) {
-                    one["value"] = nullptr;
-                } else {
-                    put_octets(one, "value", version.value);
-                }
-                one["tombstone"] = version.tombstone;
-                one["dot"] = fmt::format("{}:{}", version.node, version.counter);
-                versions.push_back(std::move(one));
-            }
-        }
-    }
-    return dumped(object) + "\n";
-}
-
-void MerkleDiff::print_summary() const {
-    Table table({{"PARTITION", true},
-                 {"KEYS", true},
-                 {"<", true},
-                 {">", true},
-                 {"+", true},
-                 {"-", true},
-                 {"!", true},
-                 {"T", true}});
-    std::string lines;
-    for (const auto& [partition, counts] : by_partition_) {
-        std::uint64_t keys = 0;
-        nlohmann::ordered_json object = {{"partition", partition}};
-        std::vector<std::string> row = {std::to_string(partition), ""};
-        for (std::size_t kind = 0; kind < counts.size(); ++kind) {
-            keys += counts[kind];
-            row.push_back(std::to_string(counts[kind]));
-            object[std::string(kind_names[kind])] = counts[kind];
-        }
-        row[1] = std::to_string(keys);
-        table.add(std::move(row));
-        lines += dumped(object) + "\n";
-    }
-    if (!by_partition_.empty()) {
-        static_cast<void>(write_out(common_.json()                    ? lines
-                                    : common_.format() == Format::tsv ? table.tsv()
-                                                                      : table.text()));
-    }
-}
-
 void MerkleDiff::remark_cost() const {
     if (common_.json()) {
         const nlohmann::ordered_json object = {{"schema", common_.reporter().schema()},
-                                               {"keys", keys_found_.size()},
+                                               {"keys", report_.keys()},
                                                {"copies", compared_},
                                                {"leaves_different", leaves_different_},
                                                {"leaves", leaves_},
@@ -373,12 +271,95 @@ void MerkleDiff::remark_cost() const {
     }
     common_.reporter().remark(
         fmt::format("{} {}, {}/{} leaves of {} copies, {} exchanged, {} in flight ignored",
-                    keys_found_.size(), keys_found_.size() == 1 ? "key differs" : "keys differ",
+                    report_.keys(), report_.keys() == 1 ? "key differs" : "keys differ",
                     leaves_different_, leaves_, compared_, bytes_text(octets_), in_flight_));
+}
+
+/// Answers with the number of keys that were compared.
+Result<std::uint64_t> MerkleDiff::compare_dump(CommonOptions::Operator& with) {
+    const bool dump_first = is_dump(nodes_[0].text);
+    const std::string& dump = nodes_[dump_first ? 0 : 1].text;
+    auto keys_begin = prefix();
+    if (!keys_begin) {
+        return std::unexpected(keys_begin.error());
+    }
+    DumpSide::Scope scope{{}, partition_, std::move(*keys_begin)};
+    if (partition_ && *partition_ >= with.ring.partitions) {
+        return fail(Code::bad_request, fmt::format("there is no partition {}; the ring has {}",
+                                                   *partition_, with.ring.partitions));
+    }
+    if (nodes_.size() == 2) {
+        auto node = member_named(with.ring, nodes_[dump_first ? 1 : 0].text);
+        if (!node) {
+            return std::unexpected(node.error());
+        }
+        scope.node = std::move(*node);
+    }
+    auto client = common_.open_client();
+    if (!client) {
+        return std::unexpected(client.error());
+    }
+    auto input = DumpInput::open(dump == "-" ? dump : dump.substr(1));
+    if (!input) {
+        return std::unexpected(input.error());
+    }
+    const std::string its_name = dump == "-" ? "the dump" : dump.substr(1);
+    const std::string other = scope.node ? scope.node->name : "the cluster";
+    DumpSide side(*client, with.admin, with.ring, std::move(scope));
+    const auto compared = side.compare(*input, [&](KeyDifference difference) {
+        if (dump_first) {
+            return report_.tell(its_name, other, difference);
+        }
+        return report_.tell(other, its_name, turned(std::move(difference)));
+    });
+    if (!compared) {
+        return std::unexpected(compared.error());
+    }
+    if (input->tail() && !input->tail()->complete()) {
+        common_.reporter().remark("the dump is not complete: some keys could not be read for it");
+    }
+    return side.compared();
+}
+
+int MerkleDiff::run_dump() {
+    const Reporter reporter = common_.reporter();
+    if (all_replicas_ || verify_tree_) {
+        return reporter.usage(Error{Code::bad_request,
+                                    "a dump is compared key by key: it has no replicas, and no "
+                                    "tree"});
+    }
+    if (nodes_.size() == 2 && is_dump(nodes_[0].text) && is_dump(nodes_[1].text)) {
+        return reporter.usage(Error{Code::bad_request, "one side must be a node, or left out"});
+    }
+    auto with = common_.open_with_ring();
+    if (!with) {
+        return reporter.error(with.error());
+    }
+    report_.set_style(style_);
+    catch_interrupt();
+    const auto compared = compare_dump(*with);
+    if (!compared) {
+        return reporter.error(compared.error());
+    }
+    report_.print_summary();
+    if (interrupted()) {
+        return exits::partial;
+    }
+    if (common_.json() && !style_.keys) {
+        const nlohmann::ordered_json object = {
+            {"schema", reporter.schema()}, {"keys", report_.keys()}, {"compared", *compared}};
+        static_cast<void>(write_out(dumped(object) + "\n"));
+    }
+    reporter.remark(fmt::format("{} of {} keys {}", report_.keys(), *compared,
+                                report_.keys() == 1 ? "differs" : "differ"));
+    return report_.keys() == 0 ? exits::done : exits::no;
 }
 
 int MerkleDiff::run() {
     const Reporter reporter = common_.reporter();
+    if (std::ranges::any_of(nodes_, is_dump, &Operand::text)) {
+        return run_dump();
+    }
     if (all_replicas_ != (nodes_.size() == 1)) {
         return reporter.usage(
             Error{Code::bad_request, all_replicas_ ? "--all-replicas takes one node"
@@ -392,6 +373,8 @@ int MerkleDiff::run() {
     if (!wanted) {
         return reporter.error(wanted.error());
     }
+    style_.name_second = all_replicas_;
+    report_.set_style(style_);
     catch_interrupt();
     if (const auto gathered = gather(with->admin, *wanted); !gathered) {
         return reporter.error(gathered.error());
@@ -399,16 +382,14 @@ int MerkleDiff::run() {
     if (const auto printed = settle_and_print(); !printed) {
         return reporter.error(printed.error());
     }
-    if (summary_) {
-        print_summary();
-    }
+    report_.print_summary();
     if (interrupted()) {
         return exits::partial;
     }
-    if (!keys_ || !common_.json()) {
+    if (!style_.keys || !common_.json()) {
         remark_cost();
     }
-    return keys_found_.empty() ? exits::done : exits::no;
+    return report_.keys() == 0 ? exits::done : exits::no;
 }
 
 }  // namespace

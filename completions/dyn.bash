@@ -12,4 +12,4 @@ _dyn() {
         COMPREPLY+=("${candidate#"$kept"}")
     done < <(DYN_COMPLETE=1 "${words[@]}" 2>/dev/null)
 }
-complete -o default -o nosort -F _dyn dyn-get dyn-put dyn-del dyn-merge dyn-update dyn-keys dyn-ring dyn-stats dyn-cluster dyn-bench dyn-merkle-diff dyn-repair
+complete -o default -o nosort -F _dyn dyn-get dyn-put dyn-del dyn-merge dyn-update dyn-keys dyn-ring dyn-stats dyn-cluster dyn-bench dyn-merkle-diff dyn-repair dyn-dump dyn-load

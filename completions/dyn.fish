@@ -9,6 +9,6 @@ function __dyn_complete
         __fish_complete_path "$current"
     end
 end
-for tool in dyn-get dyn-put dyn-del dyn-merge dyn-update dyn-keys dyn-ring dyn-stats dyn-cluster dyn-bench dyn-merkle-diff dyn-repair
+for tool in dyn-get dyn-put dyn-del dyn-merge dyn-update dyn-keys dyn-ring dyn-stats dyn-cluster dyn-bench dyn-merkle-diff dyn-repair dyn-dump dyn-load
     complete -c $tool -f -a '(__dyn_complete)'
 end

@@ -120,12 +120,7 @@ int Batch::run(const Start& start) {
     while (pumped && !interrupted() && !reader->at_end()) {
         pumped = pump(*client, *reader, limit_line);
         print_finished();
-        const auto total = reader->octets_total();
-        const bool known = total && *total > 0;
-        progress.show(done_, failed_,
-                      known ? std::optional(static_cast<double>(reader->octets_read()) /
-                                            static_cast<double>(*total))
-                            : std::nullopt);
+        progress.show(done_, failed_, reader->share_read());
     }
     while (running_ > 0) {
         client->poll(std::chrono::milliseconds(50));

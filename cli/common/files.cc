@@ -105,17 +105,56 @@ Result<std::string> read_file(const std::string& path, std::size_t most) {
 }
 
 Result<void> write_file(const std::string& path, std::string_view octets) {
+    auto file = NewFile::beside(path);
+    if (!file) {
+        return std::unexpected(file.error());
+    }
+    if (const auto written = file->write(octets); !written) {
+        return written;
+    }
+    return file->keep();
+}
+
+Result<NewFile> NewFile::beside(const std::string& path) {
+    // A device or a pipe would be replaced, not written to.
+    struct stat status{};
+    if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+        return fail(Code::bad_request, fmt::format("{} is no plain file", path));
+    }
     std::string beside = path + ".XXXXXX";
-    Descriptor file(::mkostemp(beside.data(), O_CLOEXEC));
-    if (file.get() < 0) {
+    const int descriptor = ::mkostemp(beside.data(), O_CLOEXEC);
+    if (descriptor < 0) {
         return system_error("write beside", path);
     }
-    const bool written = write_all(file.get(), octets) && ::fsync(file.get()) == 0;
-    if (!written || ::rename(beside.c_str(), path.c_str()) != 0) {
-        const auto error = system_error("write", path);
-        ::unlink(beside.c_str());
-        return error;
+    return NewFile(path, std::move(beside), descriptor);
+}
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      beside_(std::exchange(other.beside_, {})),
+      descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+NewFile::~NewFile() {
+    if (!beside_.empty()) {
+        ::unlink(beside_.c_str());
     }
+    if (descriptor_ >= 0) {
+        ::close(descriptor_);
+    }
+}
+
+Result<void> NewFile::write(std::string_view octets) {
+    if (!write_all(descriptor_, octets)) {
+        return system_error("write", path_);
+    }
+    return {};
+}
+
+Result<void> NewFile::keep() {
+    if (::fsync(descriptor_) != 0 || ::rename(beside_.c_str(), path_.c_str()) != 0) {
+        return system_error("write", path_);
+    }
+    beside_.clear();
     return {};
 }
 

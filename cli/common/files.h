@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "dynamo/error.h"
@@ -21,6 +22,27 @@ namespace dynamo::cli {
 
 /// A new file beside `path`, synced, renamed over it: nobody ever sees half of it. Mode 0600.
 [[nodiscard]] Result<void> write_file(const std::string& path, std::string_view octets);
+/// A file that is written bit by bit, and is there under its name only once all of it is on disk;
+/// without keep() nothing of it stays.
+class NewFile {
+  public:
+    [[nodiscard]] static Result<NewFile> beside(const std::string& path);
+    NewFile(NewFile&& other) noexcept;
+    NewFile& operator=(NewFile&&) = delete;
+    ~NewFile();
+
+    [[nodiscard]] Result<void> write(std::string_view octets);
+    /// Synced, and renamed over `path`.
+    [[nodiscard]] Result<void> keep();
+
+  private:
+    NewFile(std::string path, std::string beside, int descriptor)
+        : path_(std::move(path)), beside_(std::move(beside)), descriptor_(descriptor) {}
+    std::string path_;
+    std::string beside_;  ///< empty once it was renamed
+    int descriptor_;
+};
+
 /// Gone afterwards, whether or not it was there.
 [[nodiscard]] Result<void> remove_file(const std::string& path);
 

@@ -9,7 +9,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
+#include "cli/common/source.h"
 #include "dynamo/error.h"
 
 namespace dynamo::cli {
@@ -25,35 +27,25 @@ class LineReader {
     /// `source` is "-" for stdin or "@FILE".
     [[nodiscard]] static Result<LineReader> open(const std::string& source, char separator,
                                                  std::size_t longest);
-    LineReader(LineReader&& other) noexcept;
-    LineReader& operator=(LineReader&&) = delete;
-    ~LineReader();
-
     /// The next whole item that is already here, if any.
     [[nodiscard]] std::optional<Line> next();
     /// Waits up to `wait` for more, and takes in what is there. Does nothing at the end.
     [[nodiscard]] Result<void> fill(std::chrono::milliseconds wait);
     /// Everything was read and handed out.
-    [[nodiscard]] bool at_end() const { return ended_ && buffer_.size() == start_; }
-
-    [[nodiscard]] std::uint64_t octets_read() const { return octets_read_; }
-    /// The length of a plain file; none for a pipe.
-    [[nodiscard]] std::optional<std::uint64_t> octets_total() const { return octets_total_; }
+    [[nodiscard]] bool at_end() const { return source_.ended() && source_.here().empty(); }
+    /// How much of the list was read, between 0 and 1, when that can be told.
+    [[nodiscard]] std::optional<double> share_read() const { return source_.share_read(); }
 
   private:
-    LineReader(int descriptor, char separator, std::size_t longest);
+    LineReader(Source source, char separator, std::size_t longest)
+        : source_(std::move(source)), separator_(separator), longest_(longest) {}
 
-    int descriptor_;
+    Source source_;
     char separator_;
     std::size_t longest_;
-    std::string buffer_;
-    std::size_t start_ = 0;    ///< of what is not handed out yet
-    std::size_t scanned_ = 0;  ///< no separator between start_ and here
+    std::size_t scanned_ = 0;  ///< no separator in so many of what is here
     std::uint64_t number_ = 0;
     bool skipping_ = false;  ///< the rest of an item that was too long
-    bool ended_ = false;
-    std::uint64_t octets_read_ = 0;
-    std::optional<std::uint64_t> octets_total_;
 };
 
 }  // namespace dynamo::cli

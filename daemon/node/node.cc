@@ -135,7 +135,8 @@ void Node::Parts::answer(const Origin& origin, const wire::HelloRequest&) {
     const Member& self = options.self;
     wire::HelloReply reply;
     reply.server = "dynamod " + options.version;
-    reply.features = {"batch", "forward", "keys", "observe", "peek", "repair", "trace", "tree"};
+    reply.features = {"batch", "forward", "keys",  "merge", "observe",
+                      "peek",  "repair",  "trace", "tree"};
     reply.max_key = options.limits.key_bytes;
     reply.max_value = options.limits.value_bytes;
     reply.max_context = options.limits.context_bytes;
@@ -220,6 +221,10 @@ void Node::on_client(ClientHandle client, wire::Request request, Now now) {
                 parts.coordinator.put(origin, std::move(body), timeout);
             else if constexpr (std::is_same_v<Request, wire::DelRequest>)
                 parts.coordinator.del(origin, std::move(body), timeout);
+            else if constexpr (std::is_same_v<Request, wire::StateRequest>)
+                parts.coordinator.state(origin, std::move(body), timeout);
+            else if constexpr (std::is_same_v<Request, wire::MergeRequest>)
+                parts.coordinator.merge(origin, std::move(body), timeout);
             else if constexpr (std::is_same_v<Request, wire::StageRequest>)
                 parts.answer(origin, parts.members.stage(body));
             else if constexpr (std::is_same_v<Request, wire::PlanRequest>)
@@ -413,6 +418,7 @@ void Node::commit_failed(const Error& error) {
         if (to.after_write)
             to.reply.body = wire::to_reply(told);
         else if (std::holds_alternative<wire::GetReply>(to.reply.body) ||
+                 std::holds_alternative<wire::StateReply>(to.reply.body) ||
                  std::holds_alternative<wire::PeekReply>(to.reply.body) ||
                  std::holds_alternative<wire::KeysReply>(to.reply.body) ||
                  std::holds_alternative<wire::TreeNodesReply>(to.reply.body) ||

@@ -67,6 +67,8 @@ enum class Mutant : std::uint8_t {
     put_back_goes_on,             ///< a node that was put back keeps what it holds
     reduced_actor_goes_on,        ///< a record mints on with an actor that its clock has dropped
     sent_again_as_new,            ///< a state that is sent later is stamped when it is sent
+    merge_mints,                  ///< a merged state's versions are written as if they were new
+    merge_replaces,               ///< a merged state takes the place of what is held
 };
 
 struct NodeOptions {
@@ -93,8 +95,9 @@ struct NodeOptions {
     std::size_t max_requests = 65536;  ///< in progress; one more is answered `busy`
     std::size_t max_siblings = 64;     ///< of one object
     std::size_t max_object_bytes = 8u << 20;
-    std::string version = "0";        ///< for `hello`
-    std::string durability = "sync";  ///< for `status`; the loop does the committing
+    std::size_t max_clock_entries = 4096;  ///< of a state that a client merges
+    std::string version = "0";             ///< for `hello`
+    std::string durability = "sync";       ///< for `status`; the loop does the committing
     Mutant mutant = Mutant::none;
 };
 

@@ -163,6 +163,32 @@ void Client::del_async(std::string key, const DelOptions& options,
     parts_->submit(std::move(request), std::move(finish));
 }
 
+void Client::state_async(std::string key, unsigned r, std::function<void(Result<KeyState>)> done) {
+    auto finish = [done = std::move(done)](Session::Completion completion) {
+        auto reply = reply_as<wire::StateReply>(std::move(completion));
+        if (!reply) return done(std::unexpected(std::move(reply.error())));
+        done(KeyState{std::move(reply->state)});
+    };
+    wire::ClientRequest request = wire::StateRequest{std::move(key), r};
+    if (auto good = check(request, std::get<wire::StateRequest>(request).key); !good)
+        return parts_->refuse(std::move(good.error()), std::move(finish));
+    parts_->submit(std::move(request), std::move(finish));
+}
+
+void Client::merge_async(std::string key, KeyState state, unsigned w,
+                         std::function<void(Result<Merged>)> done) {
+    auto finish = [done = std::move(done)](Session::Completion completion) {
+        std::string address = completion.address;
+        auto reply = reply_as<wire::MergeReply>(std::move(completion));
+        if (!reply) return done(std::unexpected(std::move(reply.error())));
+        done(Merged{reply->changed, std::move(address)});
+    };
+    wire::ClientRequest request = wire::MergeRequest{std::move(key), std::move(state.octets), w};
+    if (auto good = check(request, std::get<wire::MergeRequest>(request).key); !good)
+        return parts_->refuse(std::move(good.error()), std::move(finish));
+    parts_->submit(std::move(request), std::move(finish));
+}
+
 Result<Got> Client::get(std::string_view key, const GetOptions& options) {
     std::optional<Result<Got>> answer;
     get_async(std::string(key), options,
@@ -182,6 +208,20 @@ Result<Stored> Client::del(std::string_view key, const DelOptions& options) {
     std::optional<Result<Stored>> answer;
     del_async(std::string(key), options,
               [&answer](Result<Stored> result) { answer = std::move(result); });
+    return wait_for(*this, answer);
+}
+
+Result<KeyState> Client::state(std::string_view key, unsigned r) {
+    std::optional<Result<KeyState>> answer;
+    state_async(std::string(key), r,
+                [&answer](Result<KeyState> result) { answer = std::move(result); });
+    return wait_for(*this, answer);
+}
+
+Result<Merged> Client::merge(std::string_view key, const KeyState& state, unsigned w) {
+    std::optional<Result<Merged>> answer;
+    merge_async(std::string(key), state, w,
+                [&answer](Result<Merged> result) { answer = std::move(result); });
     return wait_for(*this, answer);
 }
 

@@ -56,17 +56,16 @@ bool has_tombstone(const HeldCopy& copy) {
     return std::ranges::any_of(copy.versions, &Version::tombstone);
 }
 
-KeyDifference::Kind kind_of(const KeyDifference& difference, const ClusterId& cluster) {
+KeyDifference::Kind kind_in(const ClusterId& cluster, std::string_view key, const HeldCopy& first,
+                            const HeldCopy& second) {
     using Kind = KeyDifference::Kind;
-    const HeldCopy& first = difference.first;
-    const HeldCopy& second = difference.second;
     if (first.damaged || second.damaged) return Kind::concurrent;
     if ((has_tombstone(first) || has_tombstone(second)) &&
         live_values_of(first) == live_values_of(second))
         return Kind::tombstone;
     if (second.digest.empty()) return Kind::only_first;
     if (first.digest.empty()) return Kind::only_second;
-    const Position position = position_of(difference.key);
+    const Position position = position_of(key);
     const auto a = wire::decode_context(first.seen.octets, cluster, position);
     const auto b = wire::decode_context(second.seen.octets, cluster, position);
     if (!a || !b) return Kind::concurrent;
@@ -77,6 +76,13 @@ KeyDifference::Kind kind_of(const KeyDifference& difference, const ClusterId& cl
 }
 
 }  // namespace
+
+KeyDifference::Kind kind_of(const RingView& ring, std::string_view key, const HeldCopy& first,
+                            const HeldCopy& second) {
+    Bytes cluster;
+    (void)from_hex(ring.cluster_id, cluster);
+    return kind_in(ClusterId::from(cluster), key, first, second);
+}
 
 /// One partition's comparison under way.
 struct Comparison::Walk {
@@ -289,7 +295,7 @@ Result<std::optional<KeyDifference>> Comparison::look(const Suspect& suspect, bo
     if (settled &&
         (to_hex(suspect.first) != first.digest || to_hex(suspect.second) != second.digest))
         return std::nullopt;
-    difference.kind = kind_of(difference, admin_.client_.parts_->ring->cluster);
+    difference.kind = kind_in(admin_.client_.parts_->ring->cluster, suspect.key, first, second);
     return difference;
 }
 

@@ -64,7 +64,7 @@ std::map<Bytes, Row> joined(const std::vector<wire::KeysReply>& pages, Bytes& ne
 }
 
 KeyInfo info_of(const wire::KeyRow& said, unsigned partition) {
-    return {said.row.substr(position_octets), said.values, said.tombstone, partition};
+    return {said.row.substr(position_octets), said.values, said.tombstone, partition, {}};
 }
 
 }  // namespace
@@ -89,8 +89,11 @@ Result<KeyPage> Client::keys(const KeyQuery& query) {
     const auto partition = static_cast<std::uint16_t>(place->partition);
 
     std::vector<std::string> addresses;
-    for (const NodeId& owner : parts.ring_routes.owners(partition))
-        addresses.push_back(parts.ring_routes.find(owner)->client_address);
+    if (query.node.empty())
+        for (const NodeId& owner : parts.ring_routes.owners(partition))
+            addresses.push_back(parts.ring_routes.find(owner)->client_address);
+    else
+        addresses.push_back(query.node);
     const wire::KeysRequest request{partition, place->row, query.prefix,
                                     std::clamp(query.limit, 1u, most_keys)};
     const std::size_t copies = addresses.size();
@@ -122,11 +125,15 @@ Result<KeyPage> Client::Parts::to_page(const KeyQuery& query, unsigned partition
     std::vector<KeyInfo> keys;
     std::vector<std::size_t> doubtful;
     for (const auto& [row, what] : joined(pages, next)) {
-        if (what.agree < pages.size()) doubtful.push_back(keys.size());
         keys.push_back(info_of(what.said, partition));
+        if (what.agree < pages.size())
+            doubtful.push_back(keys.size() - 1);
+        else
+            keys.back().digest = to_hex(what.said.digest);
     }
-    if (const auto settled = settle(keys, doubtful); !settled)
-        return std::unexpected(settled.error());
+    if (query.node.empty())
+        if (const auto settled = settle(keys, doubtful); !settled)
+            return std::unexpected(settled.error());
     // A key that nobody holds any more: it was seen in passing and is not there.
     std::erase_if(keys, [](const KeyInfo& info) { return info.key.empty(); });
     page.keys = std::move(keys);

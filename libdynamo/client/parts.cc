@@ -32,6 +32,7 @@ std::size_t bytes_of(const wire::ClientRequest& request) {
             if constexpr (requires { body.key; }) size += body.key.size();
             if constexpr (requires { body.value; }) size += body.value.size();
             if constexpr (requires { body.context; }) size += body.context.size();
+            if constexpr (requires { body.state; }) size += body.state.size();
             return size;
         },
         request);

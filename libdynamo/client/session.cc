@@ -39,7 +39,8 @@ bool changes_something(const wire::ClientRequest& request) {
         []<typename Body>(const Body&) {
             using B = std::remove_cvref_t<Body>;
             return std::is_same_v<B, wire::PutRequest> || std::is_same_v<B, wire::DelRequest> ||
-                   std::is_same_v<B, wire::StageRequest> || std::is_same_v<B, wire::CommitRequest>;
+                   std::is_same_v<B, wire::MergeRequest> || std::is_same_v<B, wire::StageRequest> ||
+                   std::is_same_v<B, wire::CommitRequest>;
         },
         request);
 }
@@ -413,7 +414,9 @@ void Session::note(Request& request, EndpointIndex index, std::string what) {
 }
 
 bool Session::may_repeat(const Request& request) const {
-    return options_.resend_unknown || !changes_something(request.body);
+    // The second time a merge changes nothing.
+    return options_.resend_unknown || !changes_something(request.body) ||
+           std::holds_alternative<wire::MergeRequest>(request.body);
 }
 
 Error Session::unanswered(const Request& request, bool deadline) const {

@@ -178,6 +178,43 @@ struct DelReply {
     }
 };
 
+/// All that R nodes know of a key, for a backup: a get that answers with the state itself.
+struct StateRequest {
+    Bytes key;
+    std::uint32_t r = 0;  ///< 0: the cluster's R
+    static constexpr std::string_view op = "state";
+    static constexpr auto fields() {
+        return std::tuple{bin("key", &StateRequest::key), field("r", &StateRequest::r)};
+    }
+};
+struct StateReply {
+    Bytes state;              ///< encode(Object) of state_codec.h; empty when never written
+    std::uint64_t fence = 0;  ///< 1 + the lowest fence that it was read at
+    static constexpr auto fields() {
+        return std::tuple{bin("state", &StateReply::state), field("fence", &StateReply::fence)};
+    }
+};
+
+/// Merges a state into a key, by the rules of a put but for the dot: none is minted, since the
+/// state's versions have theirs already. Doing it again, or later, changes nothing more.
+struct MergeRequest {
+    Bytes key;
+    Bytes state;          ///< encode(Object), with one version at least
+    std::uint32_t w = 0;  ///< 0: the cluster's W
+    /// Of the StateReply: refused when what supersedes the state may have been purged since.
+    /// 0: stored in any case.
+    std::uint64_t fence = 0;
+    static constexpr std::string_view op = "merge";
+    static constexpr auto fields() {
+        return std::tuple{bin("key", &MergeRequest::key), bin("state", &MergeRequest::state),
+                          field("w", &MergeRequest::w), field("fence", &MergeRequest::fence)};
+    }
+};
+struct MergeReply {
+    bool changed = false;  ///< the coordinator's copy had not seen all of it
+    static constexpr auto fields() { return std::tuple{field("changed", &MergeReply::changed)}; }
+};
+
 /// What this one node holds of a key, for its own account and for others. Nobody else is asked.
 struct PeekRequest {
     Bytes key;
@@ -423,11 +460,12 @@ struct ErrorReply {
 using ClientRequest =
     std::variant<HelloRequest, GetRequest, PutRequest, DelRequest, RingRequest, StatsRequest,
                  StatusRequest, StageRequest, PlanRequest, CommitRequest, PeekRequest, KeysRequest,
-                 TreeRequest, RootsRequest, RepairRequest, ThrottleRequest, FlushRequest,
-                 ScrubRequest, CheckRequest>;
-using ClientReply = std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply,
-                                 StatsReply, StatusReply, StageReply, PlanReply, CommitReply,
-                                 PeekReply, KeysReply, TreeNodesReply, RootsReply, RepairReply,
-                                 ThrottleReply, FlushReply, ScrubReply, CheckReply>;
+                 TreeRequest, RootsRequest, StateRequest, MergeRequest, RepairRequest,
+                 ThrottleRequest, FlushRequest, ScrubRequest, CheckRequest>;
+using ClientReply =
+    std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply, StatsReply,
+                 StatusReply, StageReply, PlanReply, CommitReply, PeekReply, KeysReply,
+                 TreeNodesReply, RootsReply, StateReply, MergeReply, RepairReply, ThrottleReply,
+                 FlushReply, ScrubReply, CheckReply>;
 
 }  // namespace dynamo::wire

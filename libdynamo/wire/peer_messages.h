@@ -77,7 +77,7 @@ struct ForwardRequest {
     std::uint64_t id = 0;
     std::uint64_t run = 0;  ///< the receiver's, as its envelopes told; another run answers `busy`
     std::uint64_t timeout_us = 0;
-    std::string op;  ///< "put" or "del"
+    std::string op;  ///< "put", "del" or "merge"
     Bytes body;      ///< the client's body, as a map
     static constexpr auto fields() {
         return std::tuple{field("id", &ForwardRequest::id), field("run", &ForwardRequest::run),

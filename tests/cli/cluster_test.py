@@ -422,8 +422,10 @@ class Examples(Tools):
 
     # What an example needs before it, by tool, and the ones that cannot be run here: they change the
     # ring of a cluster that does not wait for it, or take long (bench_test.py shortens those).
-    before = {"dyn-merge": siblings.format("cart:7") + siblings.format("note")}
-    elsewhere = re.compile(r"^dyn-cluster|^dyn-bench|^dyn-ring (join|commit|plan)")
+    dump = "dyn-dump -o monday.dump; dyn-dump | gzip >monday.dump.gz"
+    before = {"dyn-merge": siblings.format("cart:7") + siblings.format("note"),
+              "dyn-load": dump, "dyn-merkle-diff": dump}
+    elsewhere = re.compile(r"^dyn-cluster|^dyn-bench|^dyn-ring (join|commit|plan)|other:7100")
 
     def test_of_every_tool(self):
         for tool in sorted(path.name for path in BIN.glob("dyn-*")):

@@ -105,7 +105,7 @@ TEST_F(files, of_lines_are_read_item_by_item) {
     auto reader = LineReader::open("@" + file("l", "a\n\nb\r\nlast"), '\n', 100);
     ASSERT_TRUE(reader);
     EXPECT_EQ(all_lines(*reader), (std::vector<std::string>{"a", "", "b\r", "last"}));
-    EXPECT_EQ(reader->octets_total(), 10u);
+    EXPECT_EQ(reader->share_read(), 1.0);
 }
 
 TEST_F(files, of_items_that_end_with_nul_may_hold_line_feeds) {

@@ -201,7 +201,9 @@ class Attackers:
             ("hello", {"client": "x"}), ("get", {"key": key, "r": chance.randrange(5)}),
             ("put", dict(write, value=chance.randbytes(chance.choice(LENGTHS)))),
             ("put", dict(write, value=b"v", overwrite=True, if_absent=True, trace=True)),
-            ("del", write), ("ring", {}), ("stats", {}), ("status", {}), ("peek", {"key": key}),
+            ("del", write), ("state", {"key": key, "r": chance.randrange(5)}),
+            ("merge", {"key": key, "w": chance.randrange(4), "state": chance.choice(
+                [b"", chance.randbytes(40), some_object(chance)])}), ("ring", {}), ("stats", {}), ("status", {}), ("peek", {"key": key}),
             ("keys", {"partition": chance.randrange(20), "prefix": b"hostile:",
                       "first": chance.randbytes(9), "limit": chance.choice(NUMBERS[:8])}),
             ("plan", {}), ("commit", {"plan": "p-%08x" % chance.getrandbits(32)}),

@@ -88,6 +88,8 @@ Bytes data_session() {
     ask(session, 2, wire::GetRequest{"cart:7", 2, true});
     tell(session, from_third | answers, {wire::ReadReply{2, wire::PeerStatusCode::ok, object}});
     ask(session, 3, wire::DelRequest{"cart:7"});
+    ask(session, 4, wire::StateRequest{"cart:7", 1});
+    ask(session, 5, wire::MergeRequest{"cart:7", object, 1});
     wait(session, 4);
     return session;
 }

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "dynamo/dump.h"
 #include "libdynamo/base/address.h"
 #include "libdynamo/base/check.h"
 #include "libdynamo/base/hash.h"
@@ -223,6 +224,71 @@ std::vector<Seed> text_seeds() {
             {"quote", Bytes("\3it\\\n\xc3\xa9\xff"sv)}};
 }
 
+// ------------------------------------------------------------------------------------------ dumps
+
+/// With the checksums that its parts ought to have: without, hardly an input comes any further.
+Bytes with_checksums(BytesView input) {
+    constexpr std::size_t magic = 8, front = 17, sum = 16;
+    Bytes dump(input);
+    for (std::size_t at = magic; at + front <= dump.size();) {
+        std::size_t octets = front;
+        for (const std::size_t place : {at + 9, at + 13}) {
+            std::size_t length = 0;
+            for (std::size_t i = 0; i < 4; ++i)
+                length = length << 8 | static_cast<unsigned char>(dump[place + i]);
+            octets += length;
+        }
+        if (octets > dump.size() || at + octets + sum > dump.size()) break;
+        const Sha256 right = sha256(BytesView(dump).substr(at, octets));
+        std::copy_n(right.begin(), sum, dump.begin() + static_cast<std::ptrdiff_t>(at + octets));
+        at += octets + sum;
+    }
+    return dump;
+}
+
+/// What is told of a dump that comes so many octets at a time.
+Bytes told_of(BytesView dump, std::size_t at_once) {
+    DumpReader reader;
+    Bytes told;
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    for (;;) {
+        std::size_t taken = 0;
+        const auto part = reader.next(dump.substr(begin, end - begin), end == dump.size(), taken);
+        if (!part) return told + part.error().message;
+        begin += taken;
+        if (const auto* record = std::get_if<DumpRecord>(&*part)) {
+            told += record->key + " ";
+            if (!wire::decode_object(record->state.octets)) return "a record without a state";
+        }
+        if (!std::holds_alternative<std::monostate>(*part)) continue;
+        if (end == dump.size()) return reader.complete() ? told + reader.root() : "no end";
+        end = std::min(dump.size(), end + at_once);
+    }
+}
+
+std::string run_dump(BytesView input) {
+    const Bytes dump = with_checksums(input);
+    const Bytes whole = told_of(dump, dump.size());
+    if (whole == "no end" || whole == "a record without a state") return whole;
+    for (const std::size_t at_once : {std::size_t{1}, std::size_t{100}})
+        if (told_of(dump, at_once) != whole) return "it matters how a dump arrives";
+    return "";
+}
+
+std::vector<Seed> dump_seeds() {
+    DumpWriter writer;
+    const KeyState state{wire::encode(wire::sample_object())};
+    const Bytes head = writer.head({"shop", std::string(32, '7'), 1, 256, 17, "cart:"});
+    const Bytes first = writer.record("cart:7", state);
+    const Bytes second = writer.record("cart:8", state);
+    const Bytes tail = writer.tail(1, 2);
+    return {{"whole", head + first + second + tail},
+            {"head", head},
+            {"cut", head + first.substr(0, 30)},
+            {"swapped", head + second + first + tail}};
+}
+
 }  // namespace
 
 const std::vector<Entry>& wire_entries() {
@@ -244,6 +310,7 @@ const std::vector<Entry>& wire_entries() {
         {"ring", [] { return golden_seeds({"ring"}, part_input); }, run_ring, Layout::element},
         {"gossip", gossip_seeds, run_gossip, Layout::frames},
         {"text", text_seeds, run_text},
+        {"dump", dump_seeds, run_dump},
     };
     return all;
 }

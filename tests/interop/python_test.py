@@ -67,7 +67,7 @@ class Data(WithCluster):
         hello = self.client.hello()
         self.assertLessEqual(hello["proto_min"], 1)
         self.assertGreaterEqual(hello["proto_max"], 1)
-        self.assertLessEqual({"batch", "forward", "keys", "observe", "peek", "trace"},
+        self.assertLessEqual({"batch", "forward", "keys", "merge", "observe", "peek", "trace"},
                              set(hello["features"]))
         self.assertEqual((hello["max_key"], hello["max_value"], hello["max_context"]),
                          (1024, 1 << 20, 8192))
@@ -193,6 +193,23 @@ class Data(WithCluster):
             self.assertEqual([version["value"] for version in copy["versions"]], [b"x"])
         self.assertEqual(len({peeked["copies"][0]["digest"] for peeked in copies}), 1)
         self.assertEqual(self.client.ask("peek", key=b"not stored")["copies"], [])
+
+    def test_a_state_is_read_and_merged(self):
+        key = b"backed up"
+        self.assertEqual(self.client.ask("state", key=key)["state"], b"")
+        self.client.put(key, b"old")
+        state = self.client.ask("state", key=key)["state"]
+        self.client.put(key, b"new")
+        for node in range(3):
+            self.connect(node).ask("merge", key=key, state=state, w=3)
+        self.assertEqual(values_of(self.client.get(key)), [b"new"])
+        self.assertEqual(self.client.ask("merge", key=b"a copy", state=state, w=3),
+                         {"changed": True})
+        self.assertEqual(values_of(self.client.get(b"a copy")), [b"old"])
+        self.assertEqual(self.client.ask("merge", key=b"a copy", state=state), {"changed": False})
+        self.fails(1, "bad_request", "no",
+                   lambda: self.client.ask("merge", key=key, state=state[:-1]))
+        self.fails(1, "bad_request", "no", lambda: self.client.ask("merge", key=key))
 
     def test_a_partition_is_listed_page_by_page(self):
         ring = self.client.ring()

@@ -188,6 +188,49 @@ void check_stored(World& world, Cluster& cluster, LogEntry& entry, const Bytes& 
     check_copies(world, entry, own);
 }
 
+void check_state_read(World& world, LogEntry& entry, const Bytes& state) {
+    if (state.empty()) return;
+    const Bytes& key = entry.operation.key;
+    const auto object = wire::decode_object(state);
+    if (!object)
+        return world.verdict.fail(rule::exact, key,
+                                  about(entry) + "it is no state: " + object.error().message);
+    const Seen seen = world.ledger.read(key, *object);
+    entry.shown = seen.siblings;
+    entry.told_of = seen.covered;
+    WriteSet shown = seen.siblings;
+    WriteSet right = world.ledger.maximal(key, seen.covered);
+    shown.remove(world.ledger.purged(key));
+    right.remove(world.ledger.purged(key));
+    if (!(shown == right))
+        world.verdict.fail(rule::exact, key,
+                           about(entry) + "the state shows " + world.ledger.show(key, shown) +
+                               ", and should show " + world.ledger.show(key, right));
+}
+
+void check_merged(World& world, Cluster& cluster, LogEntry& entry) {
+    const Bytes& key = entry.operation.key;
+    const auto object = wire::decode_object(entry.state);
+    if (!object) return;
+    const Seen seen = world.ledger.read(key, *object);
+    entry.shown = seen.siblings;
+    for (const std::size_t number : seen.covered.members()) {
+        Write& write = world.ledger.writes(key)[number];
+        write.acknowledged = true;
+        unsigned owners = 0;
+        for (const unsigned owner : cluster.owners(key)) {
+            const auto held = cluster.stored_whole(owner, key);
+            owners += held && held->clock.covers(write.dot);
+        }
+        write.owners = std::max(write.owners, owners);
+        check_copies(world, entry, number);
+    }
+    for (const Write& write : world.ledger.writes(key))
+        for (const std::size_t number : seen.siblings.members())
+            if (write.acknowledged && write.past.has(number))
+                return world.marks.hit(Mark::old_state_merged);
+}
+
 void check_failed(World& world, LogEntry& entry, const wire::ErrorReply& reply) {
     entry.told = reply.name + ": " + reply.message;
     if (entry.operation.kind == Operation::Kind::put && reply.applied == "no" &&

@@ -20,6 +20,11 @@ void check_got(World& world, const Cluster& cluster, LogEntry& entry, const wire
 void check_stored(World& world, Cluster& cluster, LogEntry& entry, const Bytes& token,
                   bool existed);
 
+/// A backup shows exactly the newest of the writes that its clock covers.
+void check_state_read(World& world, LogEntry& entry, const Bytes& state);
+/// What a restore has brought in counts as acknowledged from now on: W nodes hold it.
+void check_merged(World& world, Cluster& cluster, LogEntry& entry);
+
 /// Invariant 3: what is not applied is found nowhere.
 void check_failed(World& world, LogEntry& entry, const wire::ErrorReply& reply);
 

@@ -91,6 +91,12 @@ struct Words {
         return "delete " + m.key + " mode " + number(static_cast<std::uint64_t>(m.mode)) +
                " w=" + number(m.w);
     }
+    std::string operator()(const wire::StateRequest& m) const {
+        return "state " + m.key + " r=" + number(m.r);
+    }
+    std::string operator()(const wire::MergeRequest& m) const {
+        return "merge " + m.key + " w=" + number(m.w);
+    }
     std::string operator()(const wire::ErrorReply& m) const {
         return "error " + m.name + " applied " + m.applied + ": " + m.message;
     }
@@ -103,6 +109,10 @@ struct Words {
     std::string operator()(const wire::PutReply&) const { return "stored"; }
     std::string operator()(const wire::DelReply& m) const {
         return m.existed ? "deleted" : "deleted nothing";
+    }
+    std::string operator()(const wire::StateReply&) const { return "state"; }
+    std::string operator()(const wire::MergeReply& m) const {
+        return m.changed ? "merged" : "merged nothing";
     }
     template <typename Other>
     std::string operator()(const Other&) const {

@@ -40,6 +40,7 @@ enum class Mark : std::uint8_t {
     tombstone_purged,
     clock_compacted,
     gave_up,
+    old_state_merged,
     count_,
 };
 
@@ -74,6 +75,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Mark::cou
     "a tombstone was purged",
     "a clock was compacted",
     "a node that was put back gave up what it held",
+    "a state that writes had superseded since was merged",
 };
 
 class Marks {

@@ -13,7 +13,8 @@
 namespace dynamo::sim {
 namespace {
 
-constexpr std::array<std::string_view, 3> kind_names = {"get", "put", "remove"};
+constexpr std::array<std::string_view, 5> kind_names = {"get", "put", "remove", "backup",
+                                                        "restore"};
 constexpr std::array<std::string_view, 3> mode_names = {"observe", "context", "blind"};
 
 // Values in words, and back. Each `read` says whether the word is one.
@@ -77,8 +78,9 @@ bool read(std::string_view word, Fault& value) {
         }
     return false;
 }
-template <typename Enum>
-bool read_name(std::string_view word, const std::array<std::string_view, 3>& names, Enum& value) {
+template <typename Enum, std::size_t Count>
+bool read_name(std::string_view word, const std::array<std::string_view, Count>& names,
+               Enum& value) {
     for (std::size_t i = 0; i < names.size(); ++i)
         if (names[i] == word) {
             value = static_cast<Enum>(i);

@@ -141,9 +141,11 @@ std::string Story::operation(const Words& words, const Words& expected, bool wai
     operation.number = ++operations_;
     operation.key = key_;
     operation.timeout = std::chrono::seconds(2);
-    operation.kind = words[0] == "get"   ? Operation::Kind::get
-                     : words[0] == "put" ? Operation::Kind::put
-                                         : Operation::Kind::remove;
+    operation.kind = words[0] == "get"       ? Operation::Kind::get
+                     : words[0] == "put"     ? Operation::Kind::put
+                     : words[0] == "backup"  ? Operation::Kind::backup
+                     : words[0] == "restore" ? Operation::Kind::restore
+                                             : Operation::Kind::remove;
     const bool puts = operation.kind == Operation::Kind::put;
     const std::size_t fixed = puts ? 3 : 2;
     if (words.size() < fixed) return "too few words";
@@ -161,7 +163,9 @@ std::string Story::operation(const Words& words, const Words& expected, bool wai
 std::string Story::concluded(std::uint64_t number, const Words& expected) {
     if (auto wrong = violated(); !wrong.empty()) return wrong;
     const LogEntry& entry = workload_->entry(number);
-    if (entry.operation.kind == Operation::Kind::get && entry.status == Status::ok)
+    const bool shows = entry.operation.kind == Operation::Kind::get ||
+                       entry.operation.kind == Operation::Kind::backup;
+    if (shows && entry.status == Status::ok)
         return expected.empty() ? std::string{} : shown_as(entry.shown, expected);
     std::string told = "ok";
     if (entry.status != Status::ok)
@@ -290,7 +294,8 @@ std::string Story::line(const Words& words) {
         key_ = words[1];
         return {};
     }
-    if (words[0] == "put" || words[0] == "get" || words[0] == "del") {
+    if (words[0] == "put" || words[0] == "get" || words[0] == "del" || words[0] == "backup" ||
+        words[0] == "restore") {
         const auto arrow = std::ranges::find(words, "->");
         const bool wait = words.back() != "&";
         const Words asked(words.begin(), wait ? arrow : words.end() - 1);

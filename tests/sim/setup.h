@@ -57,6 +57,8 @@ struct Mix {
     unsigned put_blind = 10;
     unsigned remove = 12;
     unsigned overwrite_percent = 30;  ///< of observing puts
+    unsigned backup = 3;
+    unsigned restore = 6;
 };
 
 struct Setup {

@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint64_t resent = 1'000'000;  ///< added to the number of an operation sent again
 
 std::string_view op_name(Operation::Kind kind) {
-    constexpr std::array<std::string_view, 3> names = {"get", "put", "del"};
+    constexpr std::array<std::string_view, 5> names = {"get", "put", "del", "state", "merge"};
     return names[static_cast<std::size_t>(kind)];
 }
 
@@ -26,8 +26,8 @@ Operation draw_operation(const Setup& setup, std::uint64_t number, Random random
     operation.session = static_cast<unsigned>(random.below(setup.sessions));
     operation.key = "k" + std::to_string(random.below(setup.keys));
     const Mix& mix = setup.mix;
-    const std::uint64_t total =
-        mix.get + mix.put_context + mix.put_observe + mix.put_blind + mix.remove;
+    const std::uint64_t total = std::uint64_t{mix.get} + mix.put_context + mix.put_observe +
+                                mix.put_blind + mix.remove + mix.backup + mix.restore;
     std::uint64_t drawn = random.below(total);
     const auto within = [&](unsigned share) {
         if (drawn < share) return true;
@@ -45,6 +45,10 @@ Operation draw_operation(const Setup& setup, std::uint64_t number, Random random
         operation.mode = PutMode::observe;
     } else if (within(mix.put_blind)) {
         operation.mode = PutMode::blind;
+    } else if (within(mix.backup)) {
+        operation.kind = Operation::Kind::backup;
+    } else if (within(mix.restore)) {
+        operation.kind = Operation::Kind::restore;
     } else {
         operation.kind = Operation::Kind::remove;
         operation.mode = remove_mode;
@@ -113,6 +117,16 @@ wire::ClientRequest Workload::request_of(LogEntry& entry) {
     const Operation& operation = entry.operation;
     if (operation.kind == Operation::Kind::get)
         return wire::GetRequest{operation.key, operation.r, true};
+    if (operation.kind == Operation::Kind::restore && entry.state.empty()) {
+        const Memory& memory = memories_[{operation.session, operation.key}];
+        entry.state = memory.kept;
+        entry.fence = memory.kept_at;
+        if (entry.state.empty()) entry.operation.kind = Operation::Kind::backup;
+    }
+    if (operation.kind == Operation::Kind::backup)
+        return wire::StateRequest{operation.key, operation.r};
+    if (operation.kind == Operation::Kind::restore)
+        return wire::MergeRequest{operation.key, entry.state, operation.w, entry.fence};
     if (operation.mode == PutMode::context && operation.number < resent) {
         const Memory& memory = memories_[{operation.session, operation.key}];
         entry.seen = memory.seen;
@@ -151,7 +165,7 @@ void Workload::begin(const Operation& operation, const Bytes& value) {
     for (std::size_t i = 0; i < all.size(); ++i)
         if (all[i].acknowledged) entry.required[all[i].owners].add(i);
     wire::ClientRequest body = request_of(entry);
-    if (operation.kind == Operation::Kind::put)
+    if (entry.operation.kind == Operation::Kind::put)
         world_.ledger.expect({operation.key, entry.value, !operation.resend,
                               operation.mode == PutMode::observe || world_.setup.last_write_wins,
                               entry.seen});
@@ -171,8 +185,9 @@ void Workload::conclude(LogEntry& entry, Status status) {
     --in_flight_;
     --world_.waiting[entry.operation.key];
     const Operation& operation = entry.operation;
-    if (status != Status::unknown || !operation.resend || operation.kind != Operation::Kind::put ||
-        operation.number > resent)
+    const bool may_resend =
+        operation.kind == Operation::Kind::put || operation.kind == Operation::Kind::restore;
+    if (status != Status::unknown || !operation.resend || !may_resend || operation.number > resent)
         return;
     // Told to, a client sends again; the second write has the same value and the same context.
     Operation again = operation;
@@ -180,6 +195,8 @@ void Workload::conclude(LogEntry& entry, Status status) {
     LogEntry& second = log_[again.number];
     second.value = entry.value;
     second.token = entry.token;
+    second.state = entry.state;
+    second.fence = entry.fence;
     second.seen = entry.seen;
     begin(again);
 }
@@ -201,6 +218,10 @@ void Workload::leaves(unsigned node, ClientHandle, const wire::Reply& reply) {
         check_stored(world_, cluster_, entry, put->context, put->existed);
     } else if (const auto* del = std::get_if<wire::DelReply>(&reply.body)) {
         check_stored(world_, cluster_, entry, del->context, del->existed);
+    } else if (const auto* state = std::get_if<wire::StateReply>(&reply.body)) {
+        check_state_read(world_, entry, state->state);
+    } else if (std::holds_alternative<wire::MergeReply>(reply.body)) {
+        check_merged(world_, cluster_, entry);
     }
 }
 
@@ -259,8 +280,9 @@ void Workload::arrives(unsigned client, const wire::Frames& frames) {
             world_.say("client " + std::to_string(client) + " <- " + describe(reply));
         if (entry.status != Status::sent) continue;  // it has given up already
         const auto remember = [&](const Bytes& token) {
-            memories_[{entry.operation.session, entry.operation.key}] = {
-                token, token_set(world_, cluster_, entry.operation.key, token)};
+            Memory& memory = memories_[{entry.operation.session, entry.operation.key}];
+            memory.token = token;
+            memory.seen = token_set(world_, cluster_, entry.operation.key, token);
         };
         Status status = Status::ok;
         if (const auto* error = std::get_if<wire::ErrorReply>(&reply.body)) {
@@ -272,6 +294,10 @@ void Workload::arrives(unsigned client, const wire::Frames& frames) {
             remember(put->context);
         } else if (const auto* del = std::get_if<wire::DelReply>(&reply.body)) {
             remember(del->context);
+        } else if (const auto* state = std::get_if<wire::StateReply>(&reply.body)) {
+            Memory& memory = memories_[{entry.operation.session, entry.operation.key}];
+            memory.kept = state->state;
+            memory.kept_at = state->fence;
         }
         conclude(entry, status);
     }

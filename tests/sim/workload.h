@@ -1,5 +1,5 @@
-// The clients: sessions that get, put in all three ways and delete, over the real protocol, and
-// the log of what they were told.
+// The clients: sessions that get, put in all three ways, delete, back up and restore, over the real
+// protocol, and the log of what they were told.
 //
 //     planned ──► sent ──► ok        the answer said so
 //                     ├──► failed    certainly not applied: the answer said so, or nobody listened
@@ -21,7 +21,13 @@ namespace dynamo::sim {
 
 /// One thing that a client will do.
 struct Operation {
-    enum class Kind : std::uint8_t { get, put, remove };
+    enum class Kind : std::uint8_t {
+        get,
+        put,
+        remove,
+        backup,   ///< reads all that is known of the key, and keeps it
+        restore,  ///< merges what the session has kept, however old; backs up if that is nothing
+    };
     std::uint64_t number = 0;  ///< from 1; also the request's id
     Duration at{0};            ///< after the clients begin
     unsigned session = 0;
@@ -49,6 +55,8 @@ struct LogEntry {
     Bytes value;
     Bytes token;                            ///< the context that it gave
     WriteSet seen;                          ///< what that covered
+    Bytes state;                            ///< that it merges
+    std::uint64_t fence = 0;                ///< at which that was read
     std::map<unsigned, WriteSet> required;  ///< acknowledged before it was sent, by how many
                                             ///< owners held them then
     unsigned asked = 0;                     ///< a node
@@ -80,6 +88,8 @@ class Workload {
     struct Memory {
         Bytes token;
         WriteSet seen;
+        Bytes kept;                 ///< a state, by a backup
+        std::uint64_t kept_at = 0;  ///< the fence then
     };
     [[nodiscard]] std::optional<unsigned> choose_node(const Operation& operation);
     [[nodiscard]] wire::ClientRequest request_of(LogEntry& entry);

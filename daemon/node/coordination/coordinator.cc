@@ -14,10 +14,14 @@ constexpr Duration longest_timeout = std::chrono::minutes(5);
 
 /// The owner that answered first when the context was read (paper section 5); none when the token
 /// names none, or is no token: its coordinator refuses it then.
-NodeId preferred(const Desk& desk, BytesView token, const Position& position) {
-    if (token.empty()) return {};
-    const auto context = wire::decode_context(token, desk.cluster, position);
-    return context ? context->fastest : NodeId{};
+template <typename WriteRequest>
+NodeId preferred(const Desk& desk, const WriteRequest& request, const Position& position) {
+    if constexpr (requires { request.context; }) {
+        if (request.context.empty()) return {};
+        const auto context = wire::decode_context(request.context, desk.cluster, position);
+        if (context) return context->fastest;
+    }
+    return {};
 }
 
 }  // namespace
@@ -81,6 +85,16 @@ void Coordinator::del(const Origin& origin, wire::DelRequest request, Duration t
     write(origin, std::move(request), timeout);
 }
 
+void Coordinator::state(const Origin& origin, wire::StateRequest request, Duration timeout) {
+    if (!admits(origin)) return;
+    const std::uint64_t id = service_.desk.next_id();
+    run(id, std::make_unique<Get>(service_, id, origin, std::move(request), deadline(timeout)));
+}
+
+void Coordinator::merge(const Origin& origin, wire::MergeRequest request, Duration timeout) {
+    write(origin, std::move(request), timeout);
+}
+
 template <typename WriteRequest>
 void Coordinator::write(const Origin& origin, WriteRequest request, Duration timeout) {
     if (!admits(origin)) return;
@@ -96,7 +110,7 @@ void Coordinator::write(const Origin& origin, WriteRequest request, Duration tim
         const auto is_healthy = [&](const NodeId& node) {
             return service_.liveness.healthy(node) && node != desk.self();
         };
-        auto owner = std::ranges::find(owners, preferred(desk, request.context, position));
+        auto owner = std::ranges::find(owners, preferred(desk, request, position));
         if (owner == owners.end() || !is_healthy(*owner))
             owner = std::ranges::find_if(owners, is_healthy);
         if (owner != owners.end() && !origin.forwarder.is_none())
@@ -142,6 +156,8 @@ void Coordinator::on(const wire::PeerEnvelope& envelope, const wire::ForwardRequ
         put(origin, std::move(*put_request), timeout);
     else if (auto* del_request = std::get_if<wire::DelRequest>(&*body))
         del(origin, std::move(*del_request), timeout);
+    else if (auto* merge_request = std::get_if<wire::MergeRequest>(&*body))
+        merge(origin, std::move(*merge_request), timeout);
     else
         service_.answer(origin, Error{Code::bad_request, "only writes are forwarded"});
 }

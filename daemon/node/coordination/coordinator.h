@@ -1,9 +1,9 @@
 // The coordinator: which node leads a request, and the requests in progress here (paper sections
 // 4.5, 6.4).
 //
-//     get         any node leads it
-//     put, del    an owner leads it; another node forwards to the first healthy owner, and leads it
-//                 itself, as a stand-in, only when no owner can be reached
+//     get, state        any node leads it
+//     put, del, merge   an owner leads it; another node forwards to the first healthy owner, and
+//                       leads it itself, as a stand-in, only when no owner can be reached
 //
 // Shape:   at most options.max_requests in progress
 // Threads: one; the node's
@@ -28,6 +28,8 @@ class Coordinator {
     void get(const Origin& origin, wire::GetRequest request, Duration timeout);
     void put(const Origin& origin, wire::PutRequest request, Duration timeout);
     void del(const Origin& origin, wire::DelRequest request, Duration timeout);
+    void state(const Origin& origin, wire::StateRequest request, Duration timeout);
+    void merge(const Origin& origin, wire::MergeRequest request, Duration timeout);
 
     void on(const wire::PeerEnvelope& envelope, const wire::ForwardRequest& request);
     void on(const NodeId& from, const wire::ForwardReply& reply);

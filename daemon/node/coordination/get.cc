@@ -36,6 +36,12 @@ Get::Get(Service& service, std::uint64_t id, Origin origin, wire::GetRequest req
       deadline_(deadline),
       trace_(service.desk, request_.trace) {}
 
+Get::Get(Service& service, std::uint64_t id, Origin origin, wire::StateRequest request,
+         Instant deadline)
+    : Get(service, id, origin, wire::GetRequest{std::move(request.key), request.r}, deadline) {
+    wants_state_ = true;
+}
+
 void Get::start() {
     const Desk& desk = service_.desk;
     const auto owners = desk.routes.owners(desk.routes.partition_of(position_));
@@ -95,6 +101,13 @@ void Get::reply() {
     replied_ = true;
     Desk& desk = service_.desk;
     const Object& merged = round_->merged();
+    if (wants_state_) {
+        // A backup that reads everything is no measure of what clients wait for.
+        desk.counters.add("state.count");
+        return service_.answer(
+            origin_,
+            wire::StateReply{merged.empty() ? Bytes{} : wire::encode(merged), round_->stamp() + 1});
+    }
     wire::GetReply answer =
         to_reply(desk, merged, {desk.cluster, position_, merged.clock, round_->first_owner()});
     answer.trace = trace_.take();

@@ -17,6 +17,9 @@ class Get final : public Operation {
   public:
     Get(Service& service, std::uint64_t id, Origin origin, wire::GetRequest request,
         Instant deadline);
+    /// Answers with the merged state itself.
+    Get(Service& service, std::uint64_t id, Origin origin, wire::StateRequest request,
+        Instant deadline);
 
     void start() override;
     void on(const NodeId& from, const wire::ReadReply& reply) override;
@@ -35,6 +38,7 @@ class Get final : public Operation {
     std::uint64_t id_;
     Origin origin_;
     wire::GetRequest request_;
+    bool wants_state_ = false;
     Position position_;
     Instant started_;
     Instant deadline_;

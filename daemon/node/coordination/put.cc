@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "daemon/node/local/given_state.h"
 #include "daemon/node/local/inspect.h"
 #include "libdynamo/version/context.h"
 #include "libdynamo/wire/state_codec.h"
@@ -22,15 +23,24 @@ WriteIntent::WriteIntent(wire::PutRequest request, const Position& its_position)
       trace(request.trace) {}
 
 WriteIntent::WriteIntent(wire::DelRequest request, const Position& its_position)
-    : key(std::move(request.key)),
+    : kind(Kind::remove),
+      key(std::move(request.key)),
       position(its_position),
-      tombstone(true),
       mode(request.mode),
       context(std::move(request.context)),
       w(request.w),
       observe_r(request.observe_r),
       overwrite(true),
       trace(request.trace) {}
+
+WriteIntent::WriteIntent(wire::MergeRequest request, const Position& its_position)
+    : kind(Kind::merge),
+      key(std::move(request.key)),
+      position(its_position),
+      value(std::move(request.state)),
+      fence(request.fence),
+      mode(PutMode::blind),
+      w(request.w) {}
 
 Put::Put(Service& service, std::uint64_t id, Origin origin, WriteIntent intent, NodeId stands_for,
          Instant deadline)
@@ -54,6 +64,7 @@ void Put::start() {
         return give_up({Code::storage_full,
                         "the disk is nearly full, so writes are refused; make room, or lower "
                         "--min-free"});
+    if (intent_.kind == WriteIntent::Kind::merge) return write({});
     switch (intent_.mode) {
         case PutMode::blind: {
             Clock none;
@@ -112,7 +123,7 @@ void Put::decide(const Object& seen) {
                         "the key has " + std::to_string(values) +
                             " differing values; nothing was written; merge them (dyn-merge), put "
                             "with a context, or overwrite them all"});
-    if (intent_.tombstone && !existed_) {
+    if (intent_.kind == WriteIntent::Kind::remove && !existed_) {
         replied_ = finished_ = true;
         const Context context{service_.desk.cluster, intent_.position, seen.clock,
                               round_->first_owner()};
@@ -135,30 +146,10 @@ void Put::write(const Clock& context) {
                             "dyn-ring status"});
 
     const Slot slot = Slot::of(desk.routes, intent_.position, intent_.key, stands_for_);
-    if (intent_.mode != PutMode::observe)
-        if (const auto held = service_.objects.read(slot))
-            existed_ = values_shown(desk, held->object) > 0;
-    Sibling sibling{{}, intent_.tombstone, desk.now.wall_ms, std::move(intent_.value)};
-    const Sibling* seen_last =
-        desk.settings.last_write_wins && round_ ? newest(round_->merged()) : nullptr;
-    if (seen_last) sibling.wall_ms = std::max(sibling.wall_ms, seen_last->wall_ms + 1);
-    auto stored = service_.objects.write(slot, context, std::move(sibling));
+    stamp_ = intent_.fence == 0 ? desk.fence.number() : intent_.fence - 1;
+    const auto stored =
+        intent_.kind == WriteIntent::Kind::merge ? merge(slot) : mint(slot, context);
     if (!stored) return give_up(stored.error());
-    dot_ = stored->dot;
-    stamp_ = desk.fence.number();
-    object_ = std::move(stored->object);
-    encoded_ = std::move(stored->encoded);
-
-    // What the writer may claim to have seen: its own context and its own write. With the node's
-    // whole clock it would claim siblings that it was never shown, and its next put would drop
-    // them.
-    Context seen{desk.cluster, intent_.position, context, {}};
-    if (stands_for_.is_none()) seen.fastest = desk.self();
-    if (!desk.breaks(Mutant::reply_lacks_own_write)) seen.seen.add(dot_);
-    // Where the last write wins it has superseded all of that.
-    if (desk.breaks(Mutant::full_clock_returned) || desk.settings.last_write_wins)
-        seen.seen = object_.clock;
-    context_ = wire::encode(seen);
 
     for (Team::Place& place : team_.places()) {
         if (place.asked == desk.self()) {
@@ -171,6 +162,48 @@ void Put::write(const Clock& context) {
         }
     }
     advance_writing();
+}
+
+Result<void> Put::merge(const Slot& slot) {
+    auto object = given_state(intent_.value, service_.desk.options);
+    if (!object) return std::unexpected(object.error());
+    if (!service_.desk.takes(stamp_))
+        return fail(Code::refused,
+                    "the state was read so long ago that what superseded it may be forgotten");
+    const auto changed = service_.objects.merge_given(slot, *object, intent_.value, stamp_);
+    if (!changed) return std::unexpected(changed.error());
+    changed_ = *changed;
+    object_ = std::move(*object);
+    encoded_ = std::move(intent_.value);
+    return {};
+}
+
+Result<void> Put::mint(const Slot& slot, const Clock& context) {
+    const Desk& desk = service_.desk;
+    if (intent_.mode != PutMode::observe)
+        if (const auto held = service_.objects.read(slot))
+            existed_ = values_shown(desk, held->object) > 0;
+    Sibling sibling{
+        {}, intent_.kind == WriteIntent::Kind::remove, desk.now.wall_ms, std::move(intent_.value)};
+    const Sibling* seen_last =
+        desk.settings.last_write_wins && round_ ? newest(round_->merged()) : nullptr;
+    if (seen_last) sibling.wall_ms = std::max(sibling.wall_ms, seen_last->wall_ms + 1);
+    auto stored = service_.objects.write(slot, context, std::move(sibling));
+    if (!stored) return std::unexpected(stored.error());
+    object_ = std::move(stored->object);
+    encoded_ = std::move(stored->encoded);
+
+    // What the writer may claim to have seen: its own context and its own write. With the node's
+    // whole clock it would claim siblings that it was never shown, and its next put would drop
+    // them.
+    Context seen{desk.cluster, intent_.position, context, {}};
+    if (stands_for_.is_none()) seen.fastest = desk.self();
+    if (!desk.breaks(Mutant::reply_lacks_own_write)) seen.seen.add(stored->dot);
+    // Where the last write wins it has superseded all of that.
+    if (desk.breaks(Mutant::full_clock_returned) || desk.settings.last_write_wins)
+        seen.seen = object_.clock;
+    context_ = wire::encode(seen);
+    return {};
 }
 
 void Put::ask(Team::Place& place) {
@@ -276,7 +309,7 @@ void Put::on_undone(const Error& error) {
     }
     const auto held = service_.objects.read(
         Slot::of(service_.desk.routes, intent_.position, intent_.key, stands_for_));
-    if (held && held->object.clock.covers(dot_)) return;
+    if (held && held->object.clock.covers(object_.clock)) return;
     if (!replied_) give_up(error);
     finished_ = true;
 }
@@ -301,10 +334,16 @@ void Put::advance_writing() {
 void Put::reply_stored() {
     replied_ = true;
     Desk& desk = service_.desk;
-    desk.counters.add(intent_.tombstone ? "del.count" : "put.count");
-    desk.answered(desk.counters.put_latency, started_);
     if (!stands_for_.is_none()) desk.counters.add("put.stand_in_coordinated");
-    if (intent_.tombstone)
+    if (intent_.kind == WriteIntent::Kind::merge) {
+        // A load of many is no measure of what writers wait for.
+        desk.counters.add("merge.count");
+        return service_.answer(origin_, wire::MergeReply{changed_}, true);
+    }
+    const bool removes = intent_.kind == WriteIntent::Kind::remove;
+    desk.counters.add(removes ? "del.count" : "put.count");
+    desk.answered(desk.counters.put_latency, started_);
+    if (removes)
         service_.answer(origin_, wire::DelReply{context_, existed_, trace_.take()}, true);
     else
         service_.answer(origin_, wire::PutReply{context_, existed_, trace_.take()}, true);

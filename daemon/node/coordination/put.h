@@ -1,4 +1,4 @@
-// A put or a delete, from a client's request to the last replica's answer (paper
+// A put, a delete or a merge, from a client's request to the last replica's answer (paper
 // sections 4.4, 4.5).
 //
 //     observing ──► R clocks ──► several differing values ──► conflict, nothing written
@@ -8,24 +8,27 @@
 //                                        │
 //                                        └── deadline ──► error: may be applied
 //
-// The dot is minted here and nowhere else; everyone after that forwards the object. An owner that
+// The dot is minted here and nowhere else; everyone after that forwards the object. A merge mints
+// none: its object has come from a client, and goes on as it came. An owner that
 // stays silent is stood in for; with no stand-in left its hint stays here and does not count.
 //
 // Threads: one; the node's
 // Errors:  before the store nothing is applied: too_few_nodes, conflict, exists, object_full,
-//          bad_context, storage…; after it quorum_not_met, which may be applied
+//          bad_context, refused, storage…; after it quorum_not_met, which may be applied
 #pragma once
 
 #include "daemon/node/coordination/read_round.h"
 
 namespace dynamo {
 
-/// What a put and a delete have in common.
+/// What a put, a delete and a merge have in common.
 struct WriteIntent {
+    enum class Kind : std::uint8_t { put, remove, merge };
+    Kind kind = Kind::put;
     Bytes key;
-    Position position;  ///< of the key
-    Bytes value;
-    bool tombstone = false;
+    Position position;        ///< of the key
+    Bytes value;              ///< of a merge: the encoded object
+    std::uint64_t fence = 0;  ///< of a merge: as in wire::MergeRequest
     PutMode mode = PutMode::observe;
     Bytes context;
     std::uint32_t w = 0;
@@ -36,6 +39,7 @@ struct WriteIntent {
 
     WriteIntent(wire::PutRequest request, const Position& its_position);
     WriteIntent(wire::DelRequest request, const Position& its_position);
+    WriteIntent(wire::MergeRequest request, const Position& its_position);
 };
 
 class Put final : public Operation {
@@ -61,6 +65,8 @@ class Put final : public Operation {
     void advance_observing();
     void decide(const Object& seen);
     void write(const Clock& context);
+    [[nodiscard]] Result<void> mint(const Slot& slot, const Clock& context);
+    [[nodiscard]] Result<void> merge(const Slot& slot);
     void ask(Team::Place& place);
     void replace(Team::Place& place, Team::Because because);
     void keep_hint(const NodeId& owner);
@@ -84,12 +90,12 @@ class Put final : public Operation {
     std::size_t write_quorum_ = 0;
     Quorum quorum_;  ///< of owners whose place has it durably
     Team team_;
-    Dot dot_;
-    Object object_;
+    Object object_;            ///< what is stored, here and there
     Bytes encoded_;            ///< of object_
-    std::uint64_t stamp_ = 0;  ///< of object_: the fence's number when it was stored here
+    std::uint64_t stamp_ = 0;  ///< of object_: the fence's number when it was stored here, or read
     Bytes context_;            ///< the token for the reply
     bool existed_ = false;
+    bool changed_ = false;  ///< a merge has changed this node's copy
     bool replied_ = false;
     bool finished_ = false;
 };

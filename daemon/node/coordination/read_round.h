@@ -48,6 +48,8 @@ class ReadRound {
     [[nodiscard]] std::optional<Instant> next_silence() const;
     [[nodiscard]] std::size_t answered() const { return quorum_.answered(); }
 
+    /// The lowest number of the fence at which any part of `merged` was read.
+    [[nodiscard]] std::uint64_t stamp() const { return stamp_; }
     /// The join of all answers so far.
     [[nodiscard]] const Object& merged() const { return merged_; }
     /// The owner whose answer came first; none while only stand-ins have answered.

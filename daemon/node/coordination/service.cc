@@ -7,8 +7,9 @@ namespace dynamo {
 namespace {
 
 std::string_view op_of(const wire::ClientReply& reply) {
-    return std::holds_alternative<wire::DelReply>(reply) ? wire::DelRequest::op
-                                                         : wire::PutRequest::op;
+    if (std::holds_alternative<wire::DelReply>(reply)) return wire::DelRequest::op;
+    if (std::holds_alternative<wire::MergeReply>(reply)) return wire::MergeRequest::op;
+    return wire::PutRequest::op;
 }
 
 }  // namespace

@@ -33,6 +33,15 @@ bool grows_past_limits(const Object& before, const Object& after, const NodeOpti
     return more || larger;
 }
 
+/// Whether one dot names a version here and a different one there. Merged, such two would never
+/// become one.
+bool names_another(const Object& here, const Object& there) {
+    return std::ranges::any_of(there.siblings, [&](const Sibling& given) {
+        const auto held = std::ranges::lower_bound(here.siblings, given.dot, {}, &Sibling::dot);
+        return held != here.siblings.end() && held->dot == given.dot && *held != given;
+    });
+}
+
 }  // namespace
 
 Slot Slot::of(const Routes& routes, BytesView key, const NodeId& hint_for) {
@@ -184,6 +193,35 @@ Result<bool> Objects::merge_in(const Slot& slot, const Object& object, BytesView
         store(slot, *changing, is_newer ? Bytes(encoded) : wire::encode(record.object));
     if (!put) return std::unexpected(put.error());
     return true;
+}
+
+Result<bool> Objects::merge_given(const Slot& slot, const Object& object, BytesView encoded,
+                                  std::uint64_t stamp) {
+    const auto held = read(slot);
+    if (!held && held.error().code != Code::corrupt) return std::unexpected(held.error());
+    if (held) {
+        if (names_another(held->object, object))
+            return fail(Code::refused,
+                        "a version of the state has the dot of another value that is stored here; "
+                        "the state is not what this or another cluster has given out");
+        Object after = held->object;
+        merge(after, object);
+        if (grows_past_limits(held->object, after, desk_.options))
+            return fail(Code::object_full, "merging would make the object too large (" +
+                                               std::to_string(after.siblings.size()) +
+                                               " siblings); read it, merge, and put with the "
+                                               "context");
+    }
+    if (desk_.breaks(Mutant::merge_mints)) {
+        const auto written = write(slot, {}, object.siblings.front());
+        return written ? Result<bool>(true) : std::unexpected(written.error());
+    }
+    if (desk_.breaks(Mutant::merge_replaces)) {
+        const Changing changing{{object}, !held || held->object.empty(), {}};
+        const auto stored = store(slot, changing, encoded);
+        return stored ? Result<bool>(true) : std::unexpected(stored.error());
+    }
+    return merge_in(slot, object, encoded, stamp);
 }
 
 Result<Objects::Written> Objects::write(const Slot& slot, const Clock& given, Sibling sibling) {

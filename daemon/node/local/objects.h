@@ -58,6 +58,11 @@ class Objects {
     [[nodiscard]] Result<bool> merge_in(const Slot& slot, const Object& object, BytesView encoded,
                                         std::uint64_t stamp);
 
+    /// The same for a state that a client gives. object_full when the record would pass the limits
+    /// of options and grows; refused when one dot names different values here and there.
+    [[nodiscard]] Result<bool> merge_given(const Slot& slot, const Object& object,
+                                           BytesView encoded, std::uint64_t stamp);
+
     struct Written {
         Object object;  ///< as stored
         Bytes encoded;

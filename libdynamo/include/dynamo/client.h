@@ -72,6 +72,7 @@ struct DelOptions {
 struct KeyQuery {
     std::string prefix;                 ///< only keys that begin so
     std::optional<unsigned> partition;  ///< only this one
+    std::string node;                   ///< only what the owner at this client address holds
     std::string cursor;                 ///< of the page before; empty: from the beginning
     unsigned limit = 1000;              ///< keys of a page, at most 1000
 };
@@ -90,6 +91,15 @@ class Client {
                                      const PutOptions& options = {});
     [[nodiscard]] Result<Stored> del(std::string_view key, const DelOptions& options = {});
 
+    /// All that R nodes (0: the cluster's R) know of the key; state.h says what can be told of it.
+    [[nodiscard]] Result<KeyState> state(std::string_view key, unsigned r = 0);
+    /// Merges a state into the key; acknowledged when W nodes (0: the cluster's W) have it. Nothing
+    /// newer is superseded, nothing that was superseded comes back, and doing it again changes
+    /// nothing: so it is sent again whenever its outcome is unknown. bad_request or too_large for
+    /// a state that no cluster has given out, object_full as for a put, refused where its versions
+    /// contradict those that are stored.
+    [[nodiscard]] Result<Merged> merge(std::string_view key, const KeyState& state, unsigned w = 0);
+
     /// A page of the keys that are stored, deleted ones with `values` 0 among them. Each partition
     /// is read from all its owners that answer, at least N-W+1, so that every write that W of them
     /// took is seen; a key on which they differ is read with R. A page may be empty and yet not the
@@ -104,6 +114,10 @@ class Client {
                    std::function<void(Result<Stored>)> done);
     void del_async(std::string key, const DelOptions& options,
                    std::function<void(Result<Stored>)> done);
+
+    void state_async(std::string key, unsigned r, std::function<void(Result<KeyState>)> done);
+    void merge_async(std::string key, KeyState state, unsigned w,
+                     std::function<void(Result<Merged>)> done);
 
     /// Requests submitted whose `done` has not been called.
     [[nodiscard]] std::size_t in_flight() const;

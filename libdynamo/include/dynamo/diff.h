@@ -54,6 +54,11 @@ struct KeyDifference {
     HeldCopy second;
 };
 
+/// How two copies of a key that are not the same differ. `ring` is of the cluster that they were
+/// read in.
+[[nodiscard]] KeyDifference::Kind kind_of(const RingView& ring, std::string_view key,
+                                          const HeldCopy& first, const HeldCopy& second);
+
 class Comparison {
   public:
     /// `admin` must outlive it.

@@ -67,12 +67,28 @@ struct Stored {
     std::vector<TraceStep> trace;  ///< when it was asked for
 };
 
+/// All that is known of one key: its versions, tombstones among them, and every write that was
+/// seen. Opaque octets that any cluster takes, the same wherever the same is known. Empty: never
+/// written.
+struct KeyState {
+    std::string octets;
+    [[nodiscard]] bool empty() const { return octets.empty(); }
+    bool operator==(const KeyState&) const = default;
+};
+
+/// The answer to a merge.
+struct Merged {
+    bool changed = false;  ///< the coordinator's copy had not seen all of it
+    std::string node;      ///< the address that answered
+};
+
 /// One key of a listing.
 struct KeyInfo {
     std::string key;
     unsigned values = 0;     ///< differing live values: 0 deleted, 1 usual, more a conflict
     bool tombstone = false;  ///< a delete is among its versions
     unsigned partition = 0;
+    std::string digest;  ///< of its state, as HeldCopy's; empty where its owners differ
 };
 
 /// A part of a listing.
