@@ -212,6 +212,7 @@ Result<Config> make_config(const Given& given, const Environment& environment) {
     draft.config.handback_interval = defaults.handback_interval;
     draft.config.exchange_interval = defaults.exchange_interval;
     draft.config.exchange_pass = defaults.exchange_pass;
+    draft.config.purge_interval = defaults.purge_interval;
     draft.config.background_p99 = defaults.background_p99;
 
     if (const auto file = given.find("config"); file != given.end()) {

@@ -58,6 +58,7 @@ struct Config {
     Duration handback_interval{};
     Duration exchange_interval{};
     Duration exchange_pass{};
+    Duration purge_interval{};
     Duration background_p99{};  ///< 0: learnt
 
     Severity log_level = Severity::info;

@@ -347,6 +347,9 @@ std::vector<Option> make_options() {
         {"", "exchange-pass", "TIME",
          "Within which all of them are made, if need be closer together; default 1h",
          set_duration<&Config::exchange_pass, 8760>, show_duration<&Config::exchange_pass>},
+        {"", "purge-interval", "TIME",
+         "Between two steps towards forgetting deletes, made by all members; default 60s",
+         set_duration<&Config::purge_interval, 8760>, show_duration<&Config::purge_interval>},
         {"", "background-p99", "TIME|auto",
          "99th percentile of requests' latency above which background work slows down; default "
          "auto, one and a half times the undisturbed one",

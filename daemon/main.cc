@@ -88,6 +88,7 @@ NodeOptions node_options(const Config& config, const NodeId& id, const Transport
     options.handback_interval = config.handback_interval;
     options.exchange_interval = config.exchange_interval;
     options.exchange_pass = config.exchange_pass;
+    options.purge_interval = config.purge_interval;
     options.background_p99 = config.background_p99;
     options.version = DYNAMO_VERSION;
     options.durability = config.durability == Durability::sync ? "sync" : "os";

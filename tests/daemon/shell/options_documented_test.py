@@ -21,12 +21,12 @@ def read(name):
 
 def help_options():
     text = subprocess.run([DYNAMOD, "--help"], capture_output=True, check=True, text=True).stdout
-    return re.findall(r"^  --([a-z-]+)(?: (\S+))?", text, re.MULTILINE)
+    return re.findall(r"^  --([a-z0-9-]+)(?: (\S+))?", text, re.MULTILINE)
 
 
 class Documented(unittest.TestCase):
     def test_dynamod_8_lists_the_options_of_help(self):
-        page = re.findall(r"^\.It Fl -([a-z-]+)(?: Ar (\S+))?$", read("dynamod.8"), re.MULTILINE)
+        page = re.findall(r"^\.It Fl -([a-z0-9-]+)(?: Ar (\S+))?$", read("dynamod.8"), re.MULTILINE)
         self.assertEqual(page, help_options())
         self.assertGreater(len(page), 25)
 
@@ -38,15 +38,15 @@ class Documented(unittest.TestCase):
             self.assertIn(f".Ss {group}\n", read("dynamod.8"))
 
     def test_dynamod_conf_5_lists_the_options_that_are_no_commands(self):
-        page = re.findall(r"^\.It Ic ([a-z-]+)", read("dynamod.conf.5"), re.MULTILINE)
+        page = re.findall(r"^\.It Ic ([a-z0-9-]+)", read("dynamod.conf.5"), re.MULTILINE)
         commands = {"config", "check-config", "help", "version"}
         self.assertEqual(page, [name for name, _ in help_options() if name not in commands])
 
     def test_defaults_are_the_same_everywhere(self):
         text = subprocess.run([DYNAMOD, "--check-config", "--data-dir", "/x", "--name", "n"],
                               capture_output=True, check=True, text=True).stdout
-        in_force = dict(re.findall(r"^([a-z-]+) = (.*)$", text, re.MULTILINE))
-        units = {"KiB": 1 << 10, "MiB": 1 << 20, "s": 1000, "ms": 1}
+        in_force = dict(re.findall(r"^([a-z0-9-]+) = (.*)$", text, re.MULTILINE))
+        units = {"KiB": 1 << 10, "MiB": 1 << 20, "h": 3600000, "s": 1000, "ms": 1}
         for key, kind, default in re.findall(r"^\.It Ic (\S+) Ta (.*) Ta (.*)$",
                                              read("dynamod.conf.5"), re.MULTILINE):
             value = in_force.get(key, "none")
