@@ -167,6 +167,7 @@ void Node::Parts::answer(const Origin& origin, const wire::StatsRequest&) {
     add("repairs.in_progress", mend.in_progress());
     add("partitions.owned", desk.routes.owned_by(desk.self()).size());
     add("partitions.rebuilding", objects.rebuilding().size());
+    add("purge.fence", desk.fence.number());
     add("storage.stored_bytes", desk.load.stored_bytes);
     add("storage.free_bytes", desk.load.free_bytes);
     add("ring.number", desk.routes.number());

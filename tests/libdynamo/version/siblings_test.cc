@@ -149,6 +149,36 @@ TEST(siblings, tell_an_empty_value_from_a_tombstone) {
     EXPECT_EQ(values_of(object), std::vector<Bytes>{""});
 }
 
+TEST(reduced, keeps_live_siblings_and_the_actors_that_they_need) {
+    Object both;
+    add_version(both, {}, {dot(1, 1), false, 5, "a"});
+    add_version(both, {}, {dot(2, 1), true, 6, {}});
+    EXPECT_TRUE(reducible(both));
+    const Object left = reduced(both, false);
+    EXPECT_EQ(values_of(left), std::vector<Bytes>{"a"});
+    EXPECT_TRUE(left.clock.covers(dot(1, 1)));
+    EXPECT_FALSE(left.clock.covers(dot(2, 1)));
+    EXPECT_FALSE(reducible(left));
+    EXPECT_EQ(reduced(left, false), left);
+}
+
+TEST(reduced, leaves_nothing_of_a_deleted_key) {
+    Object gone;
+    add_version(gone, {}, {dot(1, 1), false, 5, "a"});
+    add_version(gone, clock_of({dot(1, 1)}), {dot(2, 1), true, 6, {}});
+    EXPECT_TRUE(reduced(gone, false).empty());
+    EXPECT_FALSE(reducible(Object{}));
+}
+
+TEST(reduced, shows_nothing_older_again_where_the_last_write_wins_and_was_a_delete) {
+    Object both;
+    add_version(both, {}, {dot(1, 1), false, 5, "a"});
+    add_version(both, {}, {dot(2, 1), true, 6, {}});
+    EXPECT_TRUE(reduced(both, true).empty());
+    add_version(both, {}, {dot(3, 1), false, 7, "b"});
+    EXPECT_FALSE(reduced(both, true).empty());
+}
+
 TEST(siblings_death, take_only_a_fresh_dot) {
     Object object;
     add_version(object, {}, {dot(1, 1), false, 0, "milk"});
