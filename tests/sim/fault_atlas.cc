@@ -34,7 +34,15 @@ bool FaultAtlas::may_lose(unsigned node, const Bytes& key) {
     return true;
 }
 
+bool FaultAtlas::may_put_back(unsigned node) {
+    for (unsigned other = 0; other < cluster_.size(); ++other)
+        if (other != node && !cluster_.is_whole(other)) return false;
+    return true;
+}
+
 bool FaultAtlas::may_lose(unsigned node) {
+    for (unsigned other = 0; other < cluster_.size(); ++other)
+        if (other != node && cluster_.process(other).was_put_back()) return false;
     // Somebody has to be left who can say what there is.
     std::size_t lost = 1;
     for (unsigned other = 0; other < cluster_.size(); ++other)

@@ -22,6 +22,10 @@ class FaultAtlas {
     [[nodiscard]] bool may_lose(unsigned node);
     /// The same for what it holds of one key.
     [[nodiscard]] bool may_lose(unsigned node, const Bytes& key);
+    /// Whether its disk may become an older image. Two such nodes that hear only each other take
+    /// the number of their fence for the present one: what they acknowledge is given up when the
+    /// others are heard (seed 45984). The purge promises nothing then (man/dynamod.8).
+    [[nodiscard]] bool may_put_back(unsigned node);
     /// The node never comes back.
     void bury(unsigned node) { dead_.insert(node); }
 

@@ -294,6 +294,7 @@ void Nemesis::strike_copies(const Strike& strike) {
     if (strike.node == dead_) return;
     if (strike.fault == Fault::damage) return damage_records(strike);
     if (!atlas_.may_lose(strike.node)) return;
+    if (strike.fault == Fault::roll_back && !atlas_.may_put_back(strike.node)) return;
     if (strike.fault == Fault::bad_page) {
         wiped_.insert(strike.node);
         return disk.break_engine();
@@ -309,7 +310,7 @@ void Nemesis::strike_copies(const Strike& strike) {
         world_.marks.hit(Mark::log_shortened);
     } else {
         disk.restore(images_[strike.number]);
-        process.doubt();
+        process.put_back();
         world_.marks.hit(Mark::rolled_back);
     }
     down_for(strike.node, strike.lasts);

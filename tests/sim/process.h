@@ -82,10 +82,13 @@ class Process {
     /// What it holds may be older than what it held: it may have to give it up, until it has heard
     /// from all members.
     [[nodiscard]] bool is_doubtful() {
-        if (is_doubtful_ && node_ && node_->settled()) is_doubtful_ = false;
+        if (is_doubtful_ && node_ && node_->settled()) is_doubtful_ = was_put_back_ = false;
         return is_doubtful_;
     }
     void doubt() { is_doubtful_ = true; }
+    /// Its disk is an older image, and not all members have heard from it since.
+    [[nodiscard]] bool was_put_back() { return is_doubtful() && was_put_back_; }
+    void put_back() { is_doubtful_ = was_put_back_ = true; }
     void jump_clock(std::int64_t ms) { wall_offset_ += ms; }
     /// Fills the disk or gives room again. `told`: the loop notices and tells the core.
     void fill_disk(Disk::Full full, bool told);
@@ -153,6 +156,7 @@ class Process {
     Instant slow_until_;
     bool log_is_short_ = false;
     bool is_doubtful_ = false;
+    bool was_put_back_ = false;
     std::map<std::uint64_t, std::set<NodeId>> asked_;  ///< for keep_exactly_w(), by request
 };
 
