@@ -14,7 +14,8 @@ namespace {
 constexpr std::array gauges = {"hints.held",  "*.in_progress", "partitions.*", "storage.*_bytes",
                                "ring.number", "*.connections", "process.*",    "*.active",
                                "*.queued",    "*.waiting",     "*.in_flight",  "*.age_*",
-                               "*.rate",      "*.pending"};
+                               "*.rate",      "*.pending",     "purge.fence",  "trees.complete",
+                               "*.recent_p99"};
 
 }  // namespace
 
