@@ -220,6 +220,21 @@ void check_final_gets(Scene& scene, const Bytes& key, const Object& final) {
     }
 }
 
+void check_gets_without_an_owner(Scene& scene, const Bytes& key) {
+    if (scene.alive.size() < scene.cluster.size() ||
+        scene.cluster.size() == scene.world.setup.copies)
+        return;
+    const std::vector<unsigned> owners = scene.owners(key);
+    const Object final = scene.cluster.stored(owners.front(), key).value_or(Object{});
+    Random random = scene.world.chance.at(Stream::heal, 1);
+    const unsigned lost = owners[random.below(owners.size())];
+    scene.cluster.process(lost).retire();
+    scene.cluster.process(lost).kill();
+    std::erase(scene.alive, lost);
+    scene.world.run_for(std::chrono::seconds(3));
+    if (!scene.world.verdict.failed()) check_final_gets(scene, key, final);
+}
+
 void check_available(Scene& scene, Workload& workload, const Bytes& key) {
     if (scene.alive.size() < scene.world.setup.w) return;
     const std::vector<unsigned> owners = scene.cluster.owners(key);

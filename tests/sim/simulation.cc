@@ -61,6 +61,9 @@ class Run {
             for (const unsigned owner : scene.owners(key))
                 if (nemesis.wiped().contains(owner) && cluster_.stored(owner, key))
                     world_.marks.hit(Mark::anti_entropy_mended_wiped);
+        if (!world_.verdict.failed() && !scene.keys.empty() &&
+            world_.chance.at(Stream::heal, 0).chance(0.2))
+            check_gets_without_an_owner(scene, scene.keys.front());
     }
 
     Outcome outcome(const Workload& workload) {
