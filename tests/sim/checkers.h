@@ -45,8 +45,8 @@ void check_one_ring(Scene& scene);
 void check_trees(Scene& scene);
 /// A get through any living node shows the final state.
 void check_final_gets(Scene& scene, const Bytes& key, const Object& final);
-/// The same once an owner of the key is gone for good, for which stand-ins hold nothing: whoever was
-/// never given the key may not answer for those that have it. Ends that owner; a last check.
+/// The same once an owner of the key is gone for good, for which stand-ins hold nothing: whoever
+/// was never given the key may not answer for those that have it. Ends that owner; a last check.
 void check_gets_without_an_owner(Scene& scene, const Bytes& key);
 /// 11: a put through each living owner of the key succeeds within two request time-outs.
 void check_available(Scene& scene, Workload& workload, const Bytes& key);
