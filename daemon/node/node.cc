@@ -454,7 +454,7 @@ void Node::commit_failed(const Error& error) {
     parts.coordinator.on_undone(told);
     // Dots minted in this step are gone from the records: nothing of this run may count on.
     if (!parts.desk.breaks(Mutant::undone_actor_goes_on)) parts.desk.run = parts.desk.random.bits();
-    if (!parts.desk.breaks(Mutant::tree_keeps_undone)) parts.objects.trees().forget_all();
+    if (!parts.desk.breaks(Mutant::tree_keeps_undone)) parts.objects.trees().rolled_back();
     parts.report(parts.objects.count_hints());
     parts.exchange.rolled_back();
     parts.purge.rolled_back();

@@ -58,6 +58,7 @@ enum class Mutant : std::uint8_t {
     empty_stand_ins_answer,       ///< stand-ins that hold nothing make a read by themselves
     tree_misses_changes,          ///< a Merkle tree is not told of changes
     tree_keeps_undone,            ///< a Merkle tree keeps what a failed commit has undone
+    kept_part_goes_on,            ///< a stored part of a tree stays when a record of it changes
     tree_always_equal,            ///< whoever is asked finds its tree to be equal
     old_states_taken,             ///< a state is stored however long ago it was read
     fence_raised_alone,           ///< the fence goes up though not every member has been there
@@ -89,6 +90,8 @@ struct NodeOptions {
     Duration exchange_pass = std::chrono::hours(1);
     /// p99 of requests that background work keeps below (section 6.5); 0: learnt.
     Duration background_p99{0};
+    /// A part of a tree that has not changed for so long is stored.
+    Duration keep_trees_every = std::chrono::seconds(60);
     std::size_t exchange_rows = 256;   ///< that one offer of an exchange spans at most
     std::size_t scrub_every = 8;       ///< of so many turns with an owner, one reads all records
     std::size_t hints_in_flight = 64;  ///< being handed back

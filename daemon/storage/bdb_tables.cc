@@ -26,12 +26,14 @@ constexpr std::string_view objects_prefix = "objects-";
 constexpr std::size_t hints_index = 0;
 constexpr std::size_t notes_index = 1;
 constexpr std::size_t reducible_index = 2;
-constexpr std::size_t first_objects_index = 3;
+constexpr std::size_t trees_index = 3;
+constexpr std::size_t first_objects_index = 4;
 
 std::string name_of(Table table) {
     if (table.kind == Table::Kind::hints) return "hints";
     if (table.kind == Table::Kind::notes) return "notes";
     if (table.kind == Table::Kind::reducible) return "reducible";
+    if (table.kind == Table::Kind::trees) return "trees";
     std::array<char, 24> text{};
     (void)std::snprintf(text.data(), text.size(), "objects-%04u", unsigned{table.partition});
     return text.data();
@@ -55,6 +57,7 @@ std::optional<Table> table_named(BytesView name) {
     if (name == "hints") return Table::hints();
     if (name == "notes") return Table::notes();
     if (name == "reducible") return Table::reducible();
+    if (name == "trees") return Table::trees();
     if (!name.starts_with(objects_prefix)) return std::nullopt;
     const auto partition = number_from<std::uint16_t>(name.substr(objects_prefix.size()));
     if (!partition) return std::nullopt;
@@ -69,6 +72,8 @@ std::size_t index_of(Table table) {
             return notes_index;
         case Table::Kind::reducible:
             return reducible_index;
+        case Table::Kind::trees:
+            return trees_index;
         case Table::Kind::objects:
             break;
     }
@@ -79,6 +84,7 @@ Table table_at(std::size_t index) {
     if (index == hints_index) return Table::hints();
     if (index == notes_index) return Table::notes();
     if (index == reducible_index) return Table::reducible();
+    if (index == trees_index) return Table::trees();
     return Table::objects(static_cast<std::uint16_t>(index - first_objects_index));
 }
 

@@ -30,7 +30,7 @@ enum class Durability : std::uint8_t { sync, os };
 
 /// What a table is for; objects have one table per partition, so that one can be dropped whole.
 struct Table {
-    enum class Kind : std::uint8_t { objects, hints, notes, reducible };
+    enum class Kind : std::uint8_t { objects, hints, notes, reducible, trees };
     Kind kind = Kind::objects;
     std::uint16_t partition = 0;  ///< of objects; 0 for the others
     auto operator<=>(const Table&) const = default;
@@ -43,6 +43,8 @@ struct Table {
     [[nodiscard]] static Table notes() { return {Kind::notes, 0}; }
     /// Which records hold a tombstone, or more of a clock than they need.
     [[nodiscard]] static Table reducible() { return {Kind::reducible, 0}; }
+    /// Merkle trees, as far as they are what the records make.
+    [[nodiscard]] static Table trees() { return {Kind::trees, 0}; }
 };
 
 /// The most octets that a row's key and value have.

@@ -61,6 +61,7 @@ NodeOptions Cluster::options_of(unsigned index) const {
     options.exchange_interval = world_.setup.exchange_every;
     options.scrub_every = world_.setup.scrub_every;
     options.purge_interval = world_.setup.purge_every;
+    options.keep_trees_every = world_.setup.keep_trees_every;
     if (world_.setup.one_compares && index > 0) {
         options.exchange_interval = std::chrono::hours(24);
         options.exchange_pass = std::chrono::hours(24 * 365);

@@ -70,6 +70,8 @@ constexpr std::array bugs = {
     PlantedBug{Mutant::tree_misses_changes, "tree_misses_changes",
                "a tree is told of every change"},
     PlantedBug{Mutant::tree_keeps_undone, "tree_keeps_undone", "a tree forgets what was undone"},
+    PlantedBug{Mutant::kept_part_goes_on, "kept_part_goes_on",
+               "a stored part of a tree is what its records make"},
     PlantedBug{Mutant::tree_always_equal, "tree_always_equal", "trees that differ are told apart"},
     PlantedBug{Mutant::merge_mints, "merge_mints", "a merged version keeps its dot"},
     PlantedBug{Mutant::merge_replaces, "merge_replaces",

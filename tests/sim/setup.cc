@@ -136,6 +136,10 @@ Setup draw_setup(std::uint64_t seed) {
         setup.purge_every = std::chrono::milliseconds(
             random.chance(0.7) ? 40 + static_cast<int>(random.below(80))
                                : 200 + static_cast<int>(random.below(1500)));
+    Random later = Chance(seed).at(Stream::setup, 2);
+    if (later.chance(0.6))
+        setup.keep_trees_every =
+            std::chrono::milliseconds(100 + static_cast<int>(later.below(2000)));
     return setup;
 }
 
@@ -150,6 +154,7 @@ std::string describe(const Setup& setup) {
         (setup.sends_exactly_w ? " sends-exactly-w" : "") + (setup.hurried ? " hurried" : "") +
         (setup.exchange_every > std::chrono::seconds(1) ? " seldom-exchanges" : "") +
         (setup.purge_every < std::chrono::minutes(1) ? " purges" : "") +
+        (setup.keep_trees_every < std::chrono::minutes(1) ? " keeps-trees" : "") +
         (setup.scrub_every > 2 ? " no-scrub" : "") + " sessions=" + std::to_string(setup.sessions) +
         " keys=" + std::to_string(setup.keys) + " operations=" + std::to_string(setup.operations) +
         " seconds=" +

@@ -77,6 +77,7 @@ struct Setup {
     Duration exchange_every{std::chrono::seconds(1)};  ///< between anti-entropy turns
     std::size_t scrub_every = 2;  ///< turns with a partition, of which one reads all records
     Duration purge_every{std::chrono::hours(1)};  ///< between steps of the fence
+    Duration keep_trees_every{std::chrono::hours(1)};
     bool one_compares = false;  ///< only the first node begins exchanges: they must go both ways
     Durability durability = Durability::sync;
     unsigned sessions = 3;

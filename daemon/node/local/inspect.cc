@@ -139,7 +139,7 @@ Result<wire::TreeNodesReply> list_nodes(const Desk& desk, Objects& objects,
                        });
     if (!sound) return fail(Code::bad_request, "no tree has such nodes");
     Trees& trees = objects.trees();
-    if (request.anew) trees.forget(request.partition);
+    if (request.anew) trees.distrust(request.partition);
     wire::TreeNodesReply reply;
     const Tree* tree = trees.want(request.partition);
     if (!tree) return reply;

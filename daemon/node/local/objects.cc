@@ -109,7 +109,7 @@ Result<Objects::Changing> Objects::read_to_change(const Slot& slot) {
 
 void Objects::note_damage(const Slot& slot) {
     if (!slot.hint_for.is_none()) return;
-    trees_.forget(slot.partition);
+    trees_.damaged(slot.partition, slot.row);
     if (damaged_.size() < max_damage_noted) damaged_.emplace(slot.row, slot);
 }
 
@@ -142,10 +142,13 @@ Result<void> Objects::store(const Slot& slot, const Changing& changing, BytesVie
         all_tombstones(changing.record.object))
         return erase(slot, changing);
     const Bytes after = encode_record(slot.row, changing.record, encoded);
+    const bool in_tree = slot.hint_for.is_none();
+    if (in_tree)
+        if (auto told = trees_.changes(slot.partition, slot.row); !told) return told;
     auto put = desk_.storage.put(slot.table(), slot.storage_key(), after);
     if (!put) return put;
     if (changing.is_new && !slot.hint_for.is_none()) ++hints_[slot.hint_for];
-    if (in_tree(slot)) trees_.changed(slot.partition, slot.row, changing.before, after);
+    if (in_tree) trees_.changed(slot.partition, slot.row, changing.before, after);
     return note_reducible(slot, changing);
 }
 
@@ -158,9 +161,12 @@ Result<void> Objects::note_reducible(const Slot& slot, const Changing& changing)
 }
 
 Result<void> Objects::erase(const Slot& slot, const Changing& changing) {
+    const bool in_tree = slot.hint_for.is_none();
+    if (in_tree)
+        if (auto told = trees_.changes(slot.partition, slot.row); !told) return told;
     auto erased = desk_.storage.erase(slot.table(), slot.storage_key());
     if (!erased) return erased;
-    if (in_tree(slot)) trees_.changed(slot.partition, slot.row, changing.before, {});
+    if (in_tree) trees_.changed(slot.partition, slot.row, changing.before, {});
     return reducible_.forget(slot.partition, slot.row);
 }
 
@@ -295,7 +301,7 @@ Result<bool> Objects::reduce(const Slot& slot, const Digest& expected) {
 }
 
 Result<void> Objects::drop_all() {
-    trees_.forget_all();
+    if (auto dropped = trees_.drop_all(); !dropped) return dropped;
     damaged_.clear();
     hints_.clear();
     for (std::uint32_t partition = 0; partition < desk_.routes.partitions(); ++partition)

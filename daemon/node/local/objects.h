@@ -148,10 +148,6 @@ class Objects {
     [[nodiscard]] Result<void> store(const Slot& slot, const Changing& changing, BytesView encoded);
     [[nodiscard]] Result<void> erase(const Slot& slot, const Changing& changing);
     [[nodiscard]] Result<void> note_reducible(const Slot& slot, const Changing& changing);
-    /// Whether a change of the slot is told to the trees.
-    [[nodiscard]] bool in_tree(const Slot& slot) const {
-        return slot.hint_for.is_none() && trees_.covers(slot.partition, slot.row);
-    }
 
     Desk& desk_;
     std::map<NodeId, std::uint64_t> hints_;  ///< held, by owner

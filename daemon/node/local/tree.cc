@@ -45,8 +45,8 @@ Tree::Tree(unsigned partition_bits, unsigned depth)
     DYN_CHECK(depth <= max_tree_depth && partition_bits + depth <= 64);
 }
 
-std::size_t Tree::leaf_of(BytesView row) const {
-    return bits(position_of_row(row), partition_bits_, depth_);
+std::uint32_t node_over(unsigned partition_bits, unsigned level, BytesView row) {
+    return static_cast<std::uint32_t>(bits(position_of_row(row), partition_bits, level));
 }
 
 TreeSum Tree::node(unsigned level, std::uint32_t index) const {

@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "libdynamo/base/bytes.h"
@@ -49,9 +50,12 @@ void append_sum(Bytes& out, const TreeSum& sum);
 
 inline constexpr unsigned max_tree_depth = 20;
 
+/// The node of a level under which the row lies; `partition_bits`: how many of a position's bits
+/// say the partition.
+[[nodiscard]] std::uint32_t node_over(unsigned partition_bits, unsigned level, BytesView row);
+
 class Tree {
   public:
-    /// `partition_bits`: how many of a position's bits say the partition.
     Tree(unsigned partition_bits, unsigned depth);
 
     [[nodiscard]] unsigned depth() const { return depth_; }
@@ -59,10 +63,15 @@ class Tree {
     void take(BytesView row, const TreeSum& sum) { leaves_[leaf_of(row)] -= sum; }
     /// The node's value; level 0 is the root, `depth()` the leaves.
     [[nodiscard]] TreeSum node(unsigned level, std::uint32_t index) const;
+    /// All leaves, in the order of the rows.
+    [[nodiscard]] std::span<TreeSum> leaves() { return leaves_; }
+    [[nodiscard]] std::span<const TreeSum> leaves() const { return leaves_; }
     bool operator==(const Tree&) const = default;
 
   private:
-    [[nodiscard]] std::size_t leaf_of(BytesView row) const;
+    [[nodiscard]] std::size_t leaf_of(BytesView row) const {
+        return node_over(partition_bits_, depth_, row);
+    }
 
     unsigned partition_bits_;
     unsigned depth_;

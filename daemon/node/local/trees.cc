@@ -19,6 +19,9 @@ constexpr std::size_t scan_cost = 16;
 /// Requests come first: between two slices they have the node to themselves.
 constexpr Duration pause_between_slices = std::chrono::milliseconds(5);
 constexpr Duration fresh_for = std::chrono::seconds(10);
+/// Parts that are stored in a slice.
+constexpr std::size_t kept_a_slice = 64;
+constexpr std::size_t kept_octets = 300;
 
 }  // namespace
 
@@ -28,16 +31,31 @@ unsigned Trees::partition_bits() const {
 
 unsigned Trees::most_depth() const { return std::min(max_tree_depth, 64 - partition_bits()); }
 
-const Tree* Trees::want(std::uint16_t partition) {
-    const auto [at, is_new] = trees_.try_emplace(
-        partition, Growing{Tree(partition_bits(), std::min(first_depth, most_depth()))});
-    if (is_new) next_slice_ = std::max(next_slice_, desk_.now.instant);
-    return at->second.complete ? &at->second.tree : nullptr;
+Trees::Growing Trees::growing_of(unsigned depth) const {
+    const std::size_t parts = std::size_t{1} << (depth - part_levels);
+    return {.tree = Tree(partition_bits(), depth),
+            .cursor = {},
+            .counts = std::vector<std::uint32_t>(parts),
+            .touched = std::vector<bool>(parts)};
 }
 
-bool Trees::covers(std::uint16_t partition, BytesView row) const {
+std::uint32_t Trees::part_of(const Growing& growing, BytesView row) const {
+    return node_over(partition_bits(), growing.tree.depth() - part_levels, row);
+}
+
+Bytes Trees::first_row(std::uint16_t partition, const Growing& growing, std::uint32_t part) const {
+    if (part == growing.counts.size()) return {};
+    return rows_under(partition_bits(), partition, growing.tree.depth() - part_levels, part).first;
+}
+
+const Tree* Trees::want(std::uint16_t partition) {
     const auto at = trees_.find(partition);
-    return at != trees_.end() && (at->second.complete || row < at->second.cursor);
+    if (at != trees_.end()) return at->second.complete ? &at->second.tree : nullptr;
+    const auto kept = kept_.depth(partition);
+    const unsigned depth = kept && *kept ? **kept : first_depth;
+    trees_.emplace(partition, growing_of(std::min(depth, most_depth())));
+    next_slice_ = std::max(next_slice_, desk_.now.instant);
+    return nullptr;
 }
 
 std::optional<TreeSum> Trees::worth(BytesView row, BytesView record) const {
@@ -46,10 +64,16 @@ std::optional<TreeSum> Trees::worth(BytesView row, BytesView record) const {
     return tree_sum(desk_.cluster, row, *object);
 }
 
+Result<void> Trees::changes(std::uint16_t partition, BytesView row) {
+    if (desk_.breaks(Mutant::kept_part_goes_on)) return {};
+    return kept_.changes(partition, partition_bits(), row);
+}
+
 void Trees::changed(std::uint16_t partition, BytesView row, BytesView before, BytesView after) {
     const auto at = trees_.find(partition);
     if (at == trees_.end() || desk_.breaks(Mutant::tree_misses_changes)) return;
     Growing& growing = at->second;
+    if (!growing.complete && row >= growing.cursor) return;
     // A record that is not whole has no worth that the others' could equal.
     if (!apply(growing, row, before, after)) return forget(partition);
     if (const auto made = checks_.find(partition);
@@ -70,8 +94,10 @@ bool Trees::apply(Growing& growing, BytesView row, BytesView before, BytesView a
         else
             growing.tree.take(row, *sum);
     }
-    if (before.empty()) ++growing.records;
-    if (after.empty() && growing.records > 0) --growing.records;
+    const std::uint32_t part = part_of(growing, row);
+    growing.touched[part] = true;
+    if (before.empty()) ++growing.records, ++growing.counts[part];
+    if (after.empty()) --growing.records, --growing.counts[part];
     return true;
 }
 
@@ -81,10 +107,26 @@ void Trees::forget(std::uint16_t partition) {
     checked_.erase(partition);
 }
 
-void Trees::forget_all() {
+void Trees::damaged(std::uint16_t partition, BytesView row) {
+    kept_.doubt(partition, partition_bits(), row);
+    forget(partition);
+}
+
+void Trees::distrust(std::uint16_t partition) {
+    kept_.doubt_all(partition);
+    forget(partition);
+}
+
+void Trees::rolled_back() {
+    kept_.rolled_back();
     trees_.clear();
     checks_.clear();
     checked_.clear();
+}
+
+Result<void> Trees::drop_all() {
+    rolled_back();
+    return kept_.drop_all();
 }
 
 std::optional<Trees::Checked> Trees::check(std::uint16_t partition) {
@@ -95,8 +137,7 @@ std::optional<Trees::Checked> Trees::check(std::uint16_t partition) {
         if (desk_.now.instant < checked.at + fresh_for) return checked;
     }
     const Tree* kept = want(partition);
-    if (kept &&
-        checks_.try_emplace(partition, Growing{Tree(partition_bits(), kept->depth())}).second)
+    if (kept && checks_.try_emplace(partition, growing_of(kept->depth())).second)
         next_slice_ = std::max(next_slice_, desk_.now.instant);
     return std::nullopt;
 }
@@ -109,7 +150,7 @@ void Trees::tick() {
     while (left > 0) {
         const auto at =
             std::ranges::find_if(trees_, [](const auto& entry) { return !entry.second.complete; });
-        if (at == trees_.end() && checks_.empty()) return;
+        if (at == trees_.end() && checks_.empty()) return keep();
         next_slice_ = desk_.now.instant + pause_between_slices;
         if (at == trees_.end()) {
             const auto made = checks_.begin();
@@ -123,49 +164,89 @@ void Trees::tick() {
     }
 }
 
-bool Trees::read_into(std::uint16_t partition, Growing& growing, std::size_t left,
+bool Trees::read_into(std::uint16_t partition, Growing& growing, BytesView limit, std::size_t left,
                       std::size_t& cost) {
     std::size_t rows = 0;
     std::size_t octets = 0;
     bool ended = true;
     bool whole = true;
     const auto visit = [&](BytesView row, BytesView record) {
-        if (rows > 0 && rows + octets / 1024 >= left) {
+        if ((!limit.empty() && row >= limit) || (rows > 0 && rows + octets / 1024 >= left)) {
             growing.cursor = Bytes(row);
             return ended = false;
         }
         ++rows;
         octets += row.size() + record.size();
         const auto sum = worth(row, record);
-        if (sum) growing.tree.add(row, *sum);
-        return whole = sum.has_value();
+        if (!sum) return whole = false;
+        growing.tree.add(row, *sum);
+        ++growing.counts[part_of(growing, row)];
+        return true;
     };
     const auto scanned =
         desk_.storage.scan(Table::objects(partition), Bytes(growing.cursor), visit);
     desk_.budget.spend(Budget::Kind::trees, rows, octets, desk_.now.instant);
-    cost = rows + octets / 1024;
+    cost += rows + octets / 1024;
     growing.records += rows;
-    growing.complete = ended && whole;
+    // Between the row that it met and the one before lies nothing.
+    if (!limit.empty() && (ended || growing.cursor > limit)) growing.cursor = Bytes(limit);
+    growing.complete = ended && whole && limit.empty();
     return scanned.has_value() && whole;
+}
+
+Result<Bytes> Trees::take_kept(std::uint16_t partition, Growing& growing, std::size_t left,
+                               std::size_t& cost) {
+    const auto depth = kept_.depth(partition);
+    if (!depth) return std::unexpected(depth.error());
+    if (*depth != growing.tree.depth()) return Bytes{};
+    std::uint32_t next = growing.cursor.empty() ? 0 : part_of(growing, growing.cursor);
+    // What was begun with records goes on with them.
+    if (!growing.cursor.empty() && growing.cursor != first_row(partition, growing, next)) ++next;
+    const bool at_its_first =
+        growing.cursor.empty() || growing.cursor == first_row(partition, growing, next);
+    std::size_t taken = 0;
+    Bytes limit;
+    const auto scanned =
+        kept_.scan(partition, next, [&](std::uint32_t number, const KeptTrees::Part& part) {
+            if (!at_its_first || number != next || taken >= left) {
+                limit = first_row(partition, growing, number);
+                return false;
+            }
+            std::ranges::copy(part.leaves, growing.tree.leaves().begin() +
+                                               static_cast<std::ptrdiff_t>(number * part_leaves));
+            growing.counts[number] = static_cast<std::uint32_t>(part.records);
+            growing.records += part.records;
+            ++next, ++taken;
+            return true;
+        });
+    if (!scanned) return std::unexpected(scanned.error());
+    cost += taken;
+    desk_.budget.spend(Budget::Kind::trees, 0, taken * kept_octets, desk_.now.instant);
+    desk_.counters.add("trees.parts_kept", taken);
+    if (taken > 0) growing.cursor = first_row(partition, growing, next);
+    growing.complete = taken > 0 && next == growing.counts.size();
+    return limit;
 }
 
 std::size_t Trees::build(std::uint16_t partition, Growing& growing, std::size_t left) {
     std::size_t cost = 0;
+    const auto limit = take_kept(partition, growing, left, cost);
     // What cannot be read, or is damaged, is found and mended by comparing records.
-    if (!read_into(partition, growing, left, cost)) {
+    if (!limit || (!growing.complete && cost < left &&
+                   !read_into(partition, growing, *limit, left - cost, cost))) {
         forget(partition);
         return cost;
     }
     const unsigned depth = growing.tree.depth();
     if (growing.records > records_a_leaf << depth && depth < most_depth())
-        growing = Growing{Tree(partition_bits(), std::min(depth + deeper_by, most_depth()))};
+        growing = growing_of(std::min(depth + deeper_by, most_depth()));
     return cost;
 }
 
 std::size_t Trees::go_on_checking(std::uint16_t partition, Growing& made, std::size_t left) {
     std::size_t cost = 0;
     if (!desk_.routes.is_owner(desk_.self(), partition) ||
-        !read_into(partition, made, left, cost)) {
+        !read_into(partition, made, {}, left, cost)) {
         forget(partition);
         return cost;
     }
@@ -176,6 +257,7 @@ std::size_t Trees::go_on_checking(std::uint16_t partition, Growing& made, std::s
         desk_.counters.add("trees.wrong");
         desk_.log(Severity::error, "the tree of partition " + std::to_string(partition) +
                                        " was not what its records make; it is now");
+        kept_.doubt_all(partition);
         kept->second = std::move(made);
     }
     checks_.erase(partition);
@@ -186,7 +268,55 @@ std::size_t Trees::go_on_checking(std::uint16_t partition, Growing& made, std::s
 Instant Trees::wake_at() const {
     const bool all =
         std::ranges::all_of(trees_, [](const auto& entry) { return entry.second.complete; });
-    return all && checks_.empty() ? Instant::max() : next_slice_;
+    if (trees_.empty()) return Instant::max();
+    return all && checks_.empty() ? std::max(next_slice_, next_keeping_) : next_slice_;
+}
+
+void Trees::keep() {
+    if (desk_.now.instant < next_keeping_) return;
+    next_keeping_ = desk_.now.instant + desk_.options.keep_trees_every;
+    // A full disk has no room for what can be made again.
+    if (desk_.load.refuse_writes) return;
+    std::size_t left = kept_a_slice;
+    for (auto at = trees_.lower_bound(static_cast<std::uint16_t>(keeping_partition_));
+         at != trees_.end() && left > 0; ++at) {
+        if (at->first != keeping_partition_) keeping_part_ = 0;
+        keeping_partition_ = at->first;
+        const auto stored = keep_some(at->first, at->second, left);
+        if (!stored) break;
+        left -= *stored;
+    }
+    desk_.budget.spend(Budget::Kind::trees, 0, (kept_a_slice - left) * kept_octets,
+                       desk_.now.instant);
+    if (left == 0)
+        next_keeping_ = desk_.now.instant + pause_between_slices;
+    else
+        keeping_partition_ = keeping_part_ = 0;
+}
+
+Result<std::size_t> Trees::keep_some(std::uint16_t partition, Growing& growing, std::size_t left) {
+    std::size_t stored = 0;
+    for (; keeping_part_ < growing.counts.size(); ++keeping_part_) {
+        const std::uint32_t part = keeping_part_;
+        if (growing.touched[part]) {
+            growing.touched[part] = false;
+            continue;
+        }
+        const auto depth = kept_.depth(partition);
+        if (!depth) return std::unexpected(depth.error());
+        if (*depth == growing.tree.depth() && kept_.is_stored(partition, part)) continue;
+        if (stored == left) return stored;
+        if (*depth != growing.tree.depth())
+            if (auto begun = kept_.begin(partition, growing.tree.depth()); !begun)
+                return std::unexpected(begun.error());
+        KeptTrees::Part one{growing.counts[part], {}};
+        std::ranges::copy_n(
+            growing.tree.leaves().begin() + static_cast<std::ptrdiff_t>(part * part_leaves),
+            part_leaves, one.leaves.begin());
+        if (auto put = kept_.store(partition, part, one); !put) return std::unexpected(put.error());
+        ++stored;
+    }
+    return stored;
 }
 
 std::size_t Trees::complete() const {

@@ -245,7 +245,7 @@ TEST(exchange_by_trees, reads_all_records_when_the_other_has_no_tree) {
     Pair pair;
     for (unsigned i = 0; i < 50; ++i) pair.nodes[0]->keep(std::to_string(i), object("milk"));
     pair.turn();
-    pair.nodes[1]->objects.trees().forget_all();
+    pair.nodes[1]->objects.trees().rolled_back();
     pair.nodes[0]->keep("new", object("bread"));
     for (auto& node : pair.nodes) node->pass(2s);
     pair.exchanges[0]->tick();
