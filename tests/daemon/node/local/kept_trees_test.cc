@@ -210,5 +210,46 @@ TEST(kept_trees, that_a_rollback_took_back_are_asked_for_again) {
     EXPECT_TRUE(node.objects.trees().is_right(0).value());
 }
 
+/// Cannot say what is stored of trees.
+class Unreadable final : public Storage {
+  public:
+    explicit Unreadable(Storage& under) : under_(under) {}
+    Result<std::optional<Bytes>> get(Table table, BytesView key) override {
+        if (table == Table::trees()) return fail(Code::storage, "a bad sector");
+        return under_.get(table, key);
+    }
+    Result<void> put(Table table, BytesView key, BytesView value) override {
+        return under_.put(table, key, value);
+    }
+    Result<void> erase(Table table, BytesView key) override { return under_.erase(table, key); }
+    Result<void> scan(Table table, BytesView first, const Visit& visit) override {
+        return under_.scan(table, first, visit);
+    }
+    Result<void> drop(Table table) override { return under_.drop(table); }
+    Result<void> commit(Durability durability) override { return under_.commit(durability); }
+    bool has_changes() const override { return under_.has_changes(); }
+    void rollback() override { under_.rollback(); }
+    Result<Usage> usage() override { return under_.usage(); }
+
+  private:
+    Storage& under_;
+};
+
+// Found by the simulator: the record was written first, and the write reported as not applied.
+TEST(kept_trees, that_cannot_be_looked_at_refuse_a_write_before_anything_of_it_is_stored) {
+    Restarting node;
+    Unreadable storage(node.storage);
+    Desk desk(options_of(0), storage, Random(12), node.desk.now);
+    desk.run = 2;
+    desk.cluster = node.desk.cluster;
+    desk.settings = node.desk.settings;
+    desk.routes = node.desk.routes;
+    Objects objects(desk);
+    EXPECT_FALSE(objects.write(node.slot("key"), {}, {{}, false, 0, "milk"}).has_value());
+    EXPECT_FALSE(node.storage.has_changes());
+    EXPECT_TRUE(objects.write(node.slot("key", node_id(1)), {}, {{}, false, 0, "milk"}).has_value())
+        << "a hint is in no tree";
+}
+
 }  // namespace
 }  // namespace dynamo::test
