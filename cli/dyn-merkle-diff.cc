@@ -5,6 +5,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,6 +20,9 @@
 
 namespace dynamo::cli {
 namespace {
+
+/// Looked at again in one round: at most so many values of both nodes are held in memory.
+constexpr std::size_t suspects_at_once = 32;
 
 /// What two nodes differ in, before it is looked at again.
 struct Found {
@@ -235,23 +239,24 @@ Result<void> MerkleDiff::settle_and_print() {
 }
 
 Result<void> MerkleDiff::look_at(Found& found) {
-    for (const Suspect& suspect : found.suspects) {
-        if (interrupted()) {
-            return {};
+    std::span<const Suspect> left = found.suspects;
+    while (!left.empty() && !interrupted()) {
+        const auto some = left.first(std::min(left.size(), suspects_at_once));
+        left = left.subspan(some.size());
+        const auto looked = found.comparison.look(some, settle_ > std::chrono::milliseconds(0));
+        if (!looked) {
+            return std::unexpected(looked.error());
         }
-        const auto difference =
-            found.comparison.look(suspect, settle_ > std::chrono::milliseconds(0));
-        if (!difference) {
-            return std::unexpected(difference.error());
-        }
-        if (!*difference) {
-            ++in_flight_;
-            continue;
-        }
-        if (const auto told =
-                report_.tell(found.pair.first.name, found.pair.second.name, **difference);
-            !told) {
-            return told;
+        for (const auto& difference : *looked) {
+            if (!difference) {
+                ++in_flight_;
+                continue;
+            }
+            if (const auto told =
+                    report_.tell(found.pair.first.name, found.pair.second.name, *difference);
+                !told) {
+                return told;
+            }
         }
     }
     return {};

@@ -159,19 +159,7 @@ Result<Held> Admin::peek_at(const std::string& address, std::string_view key) {
     auto reply =
         reply_as<wire::PeekReply>(client_.parts_->ask(wire::PeekRequest{std::string(key)}, *exact));
     if (!reply) return std::unexpected(reply.error());
-    const Routes& routes = client_.parts_->ring_routes;
-    Held held{reply->owner, reply->rebuilding, {}};
-    for (auto& copy : reply->copies) {
-        HeldCopy& shown = held.copies.emplace_back();
-        if (!copy.hint_for.empty()) shown.hint_for = name_of(routes, copy.hint_for);
-        shown.damaged = copy.damaged;
-        for (auto& version : copy.versions)
-            shown.versions.push_back(to_version(std::move(version), routes));
-        shown.clock_entries = copy.clock_entries;
-        shown.digest = to_hex(copy.digest);
-        shown.seen = {std::move(copy.seen)};
-    }
-    return held;
+    return to_held(std::move(*reply), client_.parts_->ring_routes);
 }
 
 Result<std::map<std::string, double>> Admin::stats_at(const std::string& address) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <map>
 #include <thread>
 #include <utility>
@@ -18,8 +19,8 @@ constexpr std::size_t nodes_at_once = 128;
 constexpr std::size_t roots_at_once = 1024;
 constexpr std::size_t sum_octets = 16;
 constexpr std::size_t position_octets = 8;
-/// With more of its children different than this the records of the parent are listed at once.
-constexpr std::size_t most_different_children = (std::size_t{1} << levels_at_once) / 2;
+/// Nodes of which the records are listed at once, a page of each.
+constexpr std::size_t lists_at_once = 32;
 /// Most trees are small, and there at the second try.
 constexpr auto first_pause = std::chrono::milliseconds(1);
 constexpr auto longest_pause = std::chrono::milliseconds(50);
@@ -100,9 +101,16 @@ struct Comparison::Walk {
     template <typename Reply>
     [[nodiscard]] Result<Both<Reply>> ask(const wire::ClientRequest& request) {
         auto answers = parts.ask_each(addresses, request);
+        return both<Reply>(answers, 0);
+    }
+
+    /// Of two answers in a row.
+    template <typename Reply>
+    [[nodiscard]] static Result<Both<Reply>> both(std::vector<Client::Parts::Completion>& answers,
+                                                  std::size_t first) {
         Both<Reply> replies;
         for (std::size_t i = 0; i < 2; ++i) {
-            auto reply = reply_as<Reply>(std::move(answers[i]));
+            auto reply = reply_as<Reply>(std::move(answers[first + i]));
             if (!reply) return std::unexpected(reply.error());
             replies[i] = std::move(*reply);
         }
@@ -149,13 +157,12 @@ struct Comparison::Walk {
 
     [[nodiscard]] Result<void> run() {
         ++cost.partitions;
-        const auto roots = sums({partition, 0, {0}, 0, options.anew});
-        if (!roots) return std::unexpected(roots.error());
-        if (!*roots) return list(0, 0);
-        depth = std::min((**roots)[0].depth, (**roots)[1].depth);
+        const auto upper = sums({partition, 0, {0}, levels_at_once, options.anew});
+        if (!upper) return std::unexpected(upper.error());
+        if (!*upper) return list(0, {0});
+        depth = std::min((**upper)[0].depth, (**upper)[1].depth);
         cost.leaves += std::uint64_t{1} << depth;
-        if ((**roots)[0].sums == (**roots)[1].sums) return {};
-        return descend(0, {0});
+        return compare(0, {0}, std::min(levels_at_once, depth), **upper);
     }
 
     /// Of nodes that differ: into their children, a part of them at a time.
@@ -172,30 +179,39 @@ struct Comparison::Walk {
     [[nodiscard]] Result<void> descend_some(unsigned level,
                                             const std::vector<std::uint32_t>& nodes) {
         const unsigned down = std::min(levels_at_once, depth - std::min(depth, level));
-        if (down == 0) return list_all(level, nodes);
+        if (down == 0) return list(level, nodes);
         const auto children = sums({partition, static_cast<std::uint8_t>(level), nodes,
                                     static_cast<std::uint8_t>(down), false});
         if (!children) return std::unexpected(children.error());
-        const std::size_t octets = (nodes.size() << down) * sum_octets;
-        // A tree that was begun anew meanwhile may have another depth.
-        if (!*children || (**children)[0].sums.size() != octets ||
-            (**children)[1].sums.size() != octets)
-            return list_all(level, nodes);
-        std::vector<std::uint32_t> different;
-        for (std::size_t i = 0; i < nodes.size(); ++i)
-            if (const auto done = compare_children(level, nodes[i], i, down, **children, different);
-                !done)
-                return done;
-        if (level + down == depth) return list_all(depth, different);
-        return descend(level + down, different);
+        if (!*children) return list(level, nodes);
+        return compare(level, nodes, down, **children);
     }
 
-    /// Adds the children of the `at`th node that differ, or lists what lies under it when they are
-    /// leaves and most of them do.
-    [[nodiscard]] Result<void> compare_children(unsigned level, std::uint32_t node, std::size_t at,
-                                                unsigned down, const Sums& sums,
-                                                std::vector<std::uint32_t>& different) {
-        const std::size_t before = different.size();
+    /// Goes on with the children that differ, `down` levels below their parents.
+    [[nodiscard]] Result<void> compare(unsigned level, const std::vector<std::uint32_t>& nodes,
+                                       unsigned down, const Sums& children) {
+        const std::size_t octets = (nodes.size() << down) * sum_octets;
+        // A tree that was begun anew meanwhile may have another depth.
+        if (children[0].sums.size() != octets || children[1].sums.size() != octets)
+            return list(level, nodes);
+        std::vector<std::uint32_t> different;
+        std::vector<std::uint32_t> crowded;  // leaves under them that differ are most of all
+        for (std::size_t i = 0; i < nodes.size(); ++i) {
+            const std::size_t before = different.size();
+            add_different(nodes[i], i, down, children, different);
+            if (level + down < depth || different.size() - before <= std::size_t{1} << down >> 1)
+                continue;
+            different.resize(before);
+            crowded.push_back(nodes[i]);
+        }
+        if (level + down < depth) return descend(level + down, different);
+        if (const auto done = list(level, crowded); !done) return done;
+        return list(depth, different);
+    }
+
+    /// Adds the children of the `at`th node that differ.
+    static void add_different(std::uint32_t node, std::size_t at, unsigned down, const Sums& sums,
+                              std::vector<std::uint32_t>& different) {
         const std::uint32_t children = std::uint32_t{1} << down;
         for (std::uint32_t child = 0; child < children; ++child) {
             const std::size_t place = ((at << down) + child) * sum_octets;
@@ -203,32 +219,41 @@ struct Comparison::Walk {
                 BytesView(sums[1].sums).substr(place, sum_octets))
                 different.push_back(node << down | child);
         }
-        if (level + down < depth || different.size() - before <= most_different_children) return {};
-        different.resize(before);
-        return list(level, node);
     }
 
-    [[nodiscard]] Result<void> list_all(unsigned level, const std::vector<std::uint32_t>& nodes) {
+    /// The records under these nodes, page by page, side by side.
+    [[nodiscard]] Result<void> list(unsigned level, const std::vector<std::uint32_t>& nodes) {
+        cost.leaves_different += nodes.size();
+        std::deque<wire::KeysRequest> left;
         for (const std::uint32_t node : nodes)
-            if (const auto done = list(level, node); !done) return done;
+            left.push_back(
+                {partition, {}, options.prefix, 0, static_cast<std::uint8_t>(level), node});
+        while (!left.empty())
+            if (const auto done = list_some(left); !done) return done;
         return {};
     }
 
-    /// The records under a node, page by page, side by side.
-    [[nodiscard]] Result<void> list(unsigned level, std::uint32_t node) {
-        ++cost.leaves_different;
-        wire::KeysRequest request{
-            partition, {}, options.prefix, 0, static_cast<std::uint8_t>(level), node};
-        for (;;) {
-            auto pages = ask<wire::KeysReply>(request);
+    /// A page of each of the first of them; those that have more come last.
+    [[nodiscard]] Result<void> list_some(std::deque<wire::KeysRequest>& left) {
+        const std::size_t count = std::min(left.size(), lists_at_once);
+        std::vector<Client::Parts::Asked> requests;
+        for (std::size_t i = 0; i < count; ++i)
+            for (const std::string& address : addresses) requests.emplace_back(address, left[i]);
+        auto answers = parts.ask_all(std::move(requests));
+        for (std::size_t i = 0; i < count; ++i) {
+            auto pages = both<wire::KeysReply>(answers, 2 * i);
             if (!pages) return std::unexpected(pages.error());
             Bytes next;
             for (const auto& page : *pages)
                 if (!page.next.empty() && (next.empty() || page.next < next)) next = page.next;
-            for (std::size_t i = 0; i < 2; ++i) take((*pages)[i].rows, i, next);
-            if (next.empty()) return {};
+            for (std::size_t side = 0; side < 2; ++side) take((*pages)[side].rows, side, next);
+            wire::KeysRequest request = std::move(left.front());
+            left.pop_front();
+            if (next.empty()) continue;
             request.first = std::move(next);
+            left.push_back(std::move(request));
         }
+        return {};
     }
 
     /// Rows from `next` on are left to the next page: not both nodes have spoken of them.
@@ -278,16 +303,35 @@ Result<std::vector<Suspect>> Comparison::partition(unsigned partition,
     return suspects;
 }
 
-Result<std::optional<KeyDifference>> Comparison::look(const Suspect& suspect, bool settled) {
-    KeyDifference difference;
-    difference.key = suspect.key;
-    difference.partition = suspect.partition;
-    for (auto [address, copy] :
-         {std::pair{&addresses_[0], &difference.first}, {&addresses_[1], &difference.second}}) {
-        const auto held = admin_.peek_at(*address, suspect.key);
-        if (!held) return std::unexpected(held.error());
-        if (const HeldCopy* own = own_copy(*held)) *copy = *own;
+Result<std::vector<std::optional<KeyDifference>>> Comparison::look(
+    std::span<const Suspect> suspects, bool settled) {
+    Client::Parts& parts = *admin_.client_.parts_;
+    if (!parts.ring)
+        if (const auto learnt = parts.learn_ring(); !learnt) return std::unexpected(learnt.error());
+    std::vector<Client::Parts::Asked> questions;
+    for (const Suspect& suspect : suspects)
+        for (const std::string& address : addresses_)
+            questions.emplace_back(address, wire::PeekRequest{suspect.key});
+    auto answers = parts.ask_all(std::move(questions));
+    std::vector<std::optional<KeyDifference>> looked;
+    for (std::size_t i = 0; i < suspects.size(); ++i) {
+        KeyDifference difference;
+        difference.key = suspects[i].key;
+        difference.partition = suspects[i].partition;
+        for (auto [at, copy] :
+             {std::pair{2 * i, &difference.first}, {2 * i + 1, &difference.second}}) {
+            auto reply = reply_as<wire::PeekReply>(std::move(answers[at]));
+            if (!reply) return std::unexpected(reply.error());
+            const Held held = to_held(std::move(*reply), parts.ring_routes);
+            if (const HeldCopy* own = own_copy(held)) *copy = *own;
+        }
+        looked.push_back(judge(suspects[i], std::move(difference), settled));
     }
+    return looked;
+}
+
+std::optional<KeyDifference> Comparison::judge(const Suspect& suspect, KeyDifference difference,
+                                               bool settled) const {
     const HeldCopy& first = difference.first;
     const HeldCopy& second = difference.second;
     const bool damaged = first.damaged || second.damaged;

@@ -55,6 +55,21 @@ Version to_version(wire::VersionReply&& reply, const Routes& routes) {
     return version;
 }
 
+Held to_held(wire::PeekReply&& reply, const Routes& routes) {
+    Held held{reply.owner, reply.rebuilding, {}};
+    for (auto& copy : reply.copies) {
+        HeldCopy& shown = held.copies.emplace_back();
+        if (!copy.hint_for.empty()) shown.hint_for = name_of(routes, copy.hint_for);
+        shown.damaged = copy.damaged;
+        for (auto& version : copy.versions)
+            shown.versions.push_back(to_version(std::move(version), routes));
+        shown.clock_entries = copy.clock_entries;
+        shown.digest = to_hex(copy.digest);
+        shown.seen = {std::move(copy.seen)};
+    }
+    return held;
+}
+
 void Client::Parts::submit(wire::ClientRequest request, Done done) {
     callers.emplace(session.submit(std::move(request), now()), std::move(done));
 }
@@ -95,10 +110,16 @@ std::vector<Session::Completion> Client::Parts::ask_enough(
 
 std::vector<Session::Completion> Client::Parts::ask_each(const std::vector<std::string>& addresses,
                                                          const wire::ClientRequest& request) {
-    std::vector<Completion> answers(addresses.size());
-    std::size_t left = addresses.size();
-    for (std::size_t i = 0; i < addresses.size(); ++i)
-        callers.emplace(session.submit_to(addresses[i], request, now()),
+    std::vector<Asked> requests;
+    for (const std::string& address : addresses) requests.emplace_back(address, request);
+    return ask_all(std::move(requests));
+}
+
+std::vector<Session::Completion> Client::Parts::ask_all(std::vector<Asked> requests) {
+    std::vector<Completion> answers(requests.size());
+    std::size_t left = requests.size();
+    for (std::size_t i = 0; i < requests.size(); ++i)
+        callers.emplace(session.submit_to(requests[i].first, std::move(requests[i].second), now()),
                         [&answer = answers[i], &left](Completion completion) {
                             answer = std::move(completion);
                             --left;

@@ -7,6 +7,7 @@
 #include <functional>
 #include <unordered_map>
 
+#include "dynamo/admin.h"
 #include "dynamo/client.h"
 #include "libdynamo/client/channel.h"
 #include "libdynamo/client/session.h"
@@ -35,6 +36,9 @@ struct Client::Parts {
     /// Asks each exactly at its address; blocks until all have answered. In the addresses' order.
     [[nodiscard]] std::vector<Completion> ask_each(const std::vector<std::string>& addresses,
                                                    const wire::ClientRequest& request);
+    /// As many requests at once; in their order.
+    using Asked = std::pair<std::string, wire::ClientRequest>;
+    [[nodiscard]] std::vector<Completion> ask_all(std::vector<Asked> requests);
     /// Blocks until the answer; at exactly `address`, or anywhere when it is empty.
     [[nodiscard]] Completion ask(wire::ClientRequest request, const std::string& address = {});
 
@@ -70,6 +74,7 @@ struct Client::Parts {
 /// The member's name, or the first digits of its id.
 [[nodiscard]] std::string name_of(const Routes& routes, BytesView node);
 [[nodiscard]] Version to_version(wire::VersionReply&& reply, const Routes& routes);
+[[nodiscard]] Held to_held(wire::PeekReply&& reply, const Routes& routes);
 
 /// The one kind of reply that a request expects, or the error that came instead.
 template <typename Reply>

@@ -3,8 +3,8 @@
 //
 //     Comparison comparison(*admin, "127.0.0.1:7100", "127.0.0.1:7110");
 //     for (const unsigned partition : *comparison.different({0, 1, 2}, {}))
-//         for (const auto& suspect : *comparison.partition(partition, {}))
-//             if (const auto difference = *comparison.look(suspect, false)) ...
+//         for (const auto& difference :
+//              *comparison.look(*comparison.partition(partition, {}), false)) ...
 //
 // The trees are walked from the root, and only what lies under leaves that differ is listed, so a
 // comparison costs in proportion to the differences. A key that is being written differs for a
@@ -16,6 +16,7 @@
 
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -71,9 +72,11 @@ class Comparison {
     /// The keys whose records differ now.
     [[nodiscard]] Result<std::vector<Suspect>> partition(unsigned partition,
                                                          const CompareOptions& options);
-    /// How they differ. Nothing when they are equal by now or, with `settled`, when either node's
-    /// record is not the one that was listed.
-    [[nodiscard]] Result<std::optional<KeyDifference>> look(const Suspect& suspect, bool settled);
+    /// How each of them differs. Nothing when they are equal by now or, with `settled`, when either
+    /// node's record is not the one that was listed. What both hold of all of them is in memory at
+    /// once: of many, look at some at a time.
+    [[nodiscard]] Result<std::vector<std::optional<KeyDifference>>> look(
+        std::span<const Suspect> suspects, bool settled);
 
     /// What was compared so far.
     struct Cost {
@@ -86,6 +89,8 @@ class Comparison {
 
   private:
     struct Walk;
+    [[nodiscard]] std::optional<KeyDifference> judge(const Suspect& suspect,
+                                                     KeyDifference difference, bool settled) const;
     Admin& admin_;
     std::vector<std::string> addresses_;
     Cost cost_;
