@@ -10,9 +10,13 @@ namespace dynamo {
 namespace {
 
 constexpr unsigned first_depth = 4;
-constexpr unsigned deeper_by = 4;
-/// More records a leaf than this on the average, and the tree is begun anew, deeper.
-constexpr std::size_t records_a_leaf = 32;
+constexpr unsigned deeper_by = 2;
+/// More records a leaf than this on the average, and a tree that is built is begun anew, deeper: so
+/// it has a quarter as many at least. All records of a leaf are listed for one that differs, and
+/// cost more than the levels above them.
+constexpr std::size_t records_a_leaf = 8;
+/// A tree that is kept may grow to so many.
+constexpr std::size_t most_records_a_leaf = 2 * records_a_leaf;
 /// What a slice may read: a row costs one, and so does a KiB, and to begin a scan.
 constexpr std::size_t slice_cost = 1024;
 constexpr std::size_t scan_cost = 16;
@@ -80,7 +84,7 @@ void Trees::changed(std::uint16_t partition, BytesView row, BytesView before, By
         made != checks_.end() && row < made->second.cursor)
         static_cast<void>(apply(made->second, row, before, after));
     const std::size_t leaves = std::size_t{1} << growing.tree.depth();
-    if (growing.records > 4 * records_a_leaf * leaves && growing.tree.depth() < most_depth())
+    if (growing.records > most_records_a_leaf * leaves && growing.tree.depth() < most_depth())
         forget(partition);
 }
 

@@ -9,7 +9,8 @@
 // Parts of it that have been quiet for a while are stored, and a tree is built from those first
 // (daemon/node/local/kept_trees.h); only what lies under the others is read.
 //
-// Shape:   about 16 records a leaf when it is built
+// Shape:   2 to 8 records a leaf when it is built, which is at most 8 octets a record; it may grow
+//          to 16
 // Threads: one; the node's
 #pragma once
 

@@ -140,9 +140,26 @@ TEST(trees, take_what_changes_while_they_are_built) {
 
 TEST(trees, are_deep_enough_for_what_they_hold) {
     Owner owner;
-    for (unsigned i = 0; i < 5000; ++i) owner.keep("key:" + std::to_string(i), object("milk"));
+    unsigned kept = 0;
+    for (const unsigned count : {20u, 200u, 1000u, 5000u}) {
+        for (; kept < count; ++kept) owner.keep("key:" + std::to_string(kept), object("milk"));
+        owner.objects.trees().distrust(0);
+        owner.build();
+        const unsigned depth = owner.objects.trees().want(0)->depth();
+        EXPECT_LE(count, 8u << depth) << depth;
+        EXPECT_TRUE(depth == 4 || count > 2u << depth) << count << " under " << depth;
+    }
+}
+
+TEST(trees, are_built_deeper_when_they_have_grown) {
+    Owner owner;
     owner.build();
-    EXPECT_GE(owner.objects.trees().want(0)->depth(), 8u);
+    for (unsigned i = 0; i < 3000; ++i) {
+        owner.keep("key:" + std::to_string(i), object("milk"));
+        owner.build();
+        ASSERT_LE(i + 1, 16u << owner.objects.trees().want(0)->depth());
+    }
+    EXPECT_TRUE(owner.is_right());
 }
 
 TEST(trees, are_built_again_after_damage) {
