@@ -58,6 +58,7 @@ const Tree* Trees::want(std::uint16_t partition) {
     const auto kept = kept_.depth(partition);
     const unsigned depth = kept && *kept ? **kept : first_depth;
     trees_.emplace(partition, growing_of(std::min(depth, most_depth())));
+    unfinished_.insert(partition);
     next_slice_ = std::max(next_slice_, desk_.now.instant);
     return nullptr;
 }
@@ -107,6 +108,7 @@ bool Trees::apply(Growing& growing, BytesView row, BytesView before, BytesView a
 
 void Trees::forget(std::uint16_t partition) {
     trees_.erase(partition);
+    unfinished_.erase(partition);
     checks_.erase(partition);
     checked_.erase(partition);
 }
@@ -124,6 +126,7 @@ void Trees::distrust(std::uint16_t partition) {
 void Trees::rolled_back() {
     kept_.rolled_back();
     trees_.clear();
+    unfinished_.clear();
     checks_.clear();
     checked_.clear();
 }
@@ -152,19 +155,18 @@ void Trees::tick() {
     if (desk_.now.instant < next_slice_) return;
     std::size_t left = slice_cost;
     while (left > 0) {
-        const auto at =
-            std::ranges::find_if(trees_, [](const auto& entry) { return !entry.second.complete; });
-        if (at == trees_.end() && checks_.empty()) return keep();
+        if (unfinished_.empty() && checks_.empty()) return keep();
         next_slice_ = desk_.now.instant + pause_between_slices;
-        if (at == trees_.end()) {
+        if (unfinished_.empty()) {
             const auto made = checks_.begin();
             left -= std::min(left, scan_cost + go_on_checking(made->first, made->second, left));
             continue;
         }
-        if (desk_.routes.is_owner(desk_.self(), at->first))
-            left -= std::min(left, scan_cost + build(at->first, at->second, left));
+        const std::uint16_t partition = *unfinished_.begin();
+        if (desk_.routes.is_owner(desk_.self(), partition))
+            left -= std::min(left, scan_cost + build(partition, trees_.at(partition), left));
         else
-            forget(at->first);
+            forget(partition);
     }
 }
 
@@ -244,6 +246,7 @@ std::size_t Trees::build(std::uint16_t partition, Growing& growing, std::size_t 
     const unsigned depth = growing.tree.depth();
     if (growing.records > records_a_leaf << depth && depth < most_depth())
         growing = growing_of(std::min(depth + deeper_by, most_depth()));
+    if (growing.complete) unfinished_.erase(partition);
     return cost;
 }
 
@@ -270,10 +273,9 @@ std::size_t Trees::go_on_checking(std::uint16_t partition, Growing& made, std::s
 }
 
 Instant Trees::wake_at() const {
-    const bool all =
-        std::ranges::all_of(trees_, [](const auto& entry) { return entry.second.complete; });
     if (trees_.empty()) return Instant::max();
-    return all && checks_.empty() ? std::max(next_slice_, next_keeping_) : next_slice_;
+    const bool built = unfinished_.empty() && checks_.empty();
+    return built ? std::max(next_slice_, next_keeping_) : next_slice_;
 }
 
 void Trees::keep() {
@@ -323,10 +325,7 @@ Result<std::size_t> Trees::keep_some(std::uint16_t partition, Growing& growing, 
     return stored;
 }
 
-std::size_t Trees::complete() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(trees_, [](const auto& entry) { return entry.second.complete; }));
-}
+std::size_t Trees::complete() const { return trees_.size() - unfinished_.size(); }
 
 Result<bool> Trees::is_right(std::uint16_t partition) const {
     const auto at = trees_.find(partition);

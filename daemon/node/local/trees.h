@@ -111,6 +111,7 @@ class Trees {
     Desk& desk_;
     KeptTrees kept_;
     std::map<std::uint16_t, Growing> trees_;
+    std::set<std::uint16_t> unfinished_;       ///< those of them that are not complete
     std::map<std::uint16_t, Growing> checks_;  ///< being made beside complete ones
     std::map<std::uint16_t, Checked> checked_;
     Instant next_slice_;
