@@ -16,6 +16,7 @@
 #include "cli/common/spec.h"
 #include "cli/diff/pairs.h"
 #include "cli/diff/repair.h"
+#include "cli/repair/gc.h"
 #include "cli/repair/restraint.h"
 #include "cli/repair/scrub.h"
 #include "cli/repair/upkeep.h"
@@ -73,6 +74,7 @@ class RepairTool {
     Restraint restraint_;
     Upkeep upkeep_{common_};
     Scrub scrub_{common_};
+    Gc gc_{common_};
 
     Admin* admin_ = nullptr;  // while it runs
     const RingView* ring_ = nullptr;
@@ -110,13 +112,14 @@ Spec RepairTool::spec() {
                       "Read all that is stored, at night, while nobody suffers from it."},
                      {"dyn-repair hints flush --wait 5m",
                       "Before a node is taken away: have it deliver what it keeps for others."},
+                     {"dyn-repair gc --dry-run", "Say why tombstones are still there."},
                      {"dyn-repair throttle 4MiB", "Slow down what nodes do in the background."}},
         .exits = with_failures(
             {{exits::done, "all owners hold the same, were compared in time, and so on"},
              {exits::no,
               "run --dry-run: there is work; status: copies were not compared in time, or are "
               "being rebuilt; scrub: damage was found; rebuild-tree --check: a tree was wrong; "
-              "hints flush: some are held still"},
+              "hints flush: some are held still; gc: something is kept of what was deleted"},
              {exits::partial,
               "some keys could not be mended, some nodes did not answer, or "
               "interrupted"}}),
@@ -145,6 +148,7 @@ void RepairTool::build(App& app) {
     run_verb.action([this] { return run(); });
     upkeep_.build(app);
     scrub_.build(app);
+    gc_.build(app);
     common_.declare(app, {.formats = {"human", "json", "ndjson", "tsv"}});
 }
 

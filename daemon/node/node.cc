@@ -9,6 +9,7 @@
 #include "daemon/node/local/inspect.h"
 #include "daemon/node/membership/members.h"
 #include "daemon/node/repair/exchange.h"
+#include "daemon/node/repair/gc.h"
 #include "daemon/node/repair/handback.h"
 #include "daemon/node/repair/mend.h"
 #include "daemon/node/repair/purge.h"
@@ -249,6 +250,9 @@ void Node::on_client(ClientHandle client, wire::Request request, Now now) {
                 parts.answer(origin, scrub(parts.desk, parts.objects, body));
             else if constexpr (std::is_same_v<Request, wire::CheckRequest>)
                 parts.answer(origin, check_tree(parts.desk, parts.objects, body));
+            else if constexpr (std::is_same_v<Request, wire::GcRequest>)
+                parts.answer(origin, gc_status(parts.desk, parts.objects, parts.liveness,
+                                               parts.purge, body));
             else
                 parts.answer(origin, body);
         },

@@ -1,6 +1,7 @@
 // The part of Admin that looks after a node's background work.
 #include "dynamo/upkeep.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "dynamo/admin.h"
@@ -67,6 +68,28 @@ Result<std::uint64_t> Admin::flush_hints_at(const std::string& address) {
     const auto reply = Upkeep::ask<wire::FlushReply>(*this, address, wire::FlushRequest{});
     if (!reply) return std::unexpected(reply.error());
     return reply->hints;
+}
+
+Result<PurgeStatus> Admin::purge_at(const std::string& address, bool now, std::uint64_t number) {
+    wire::GcRequest request{now, number, {}};
+    PurgeStatus status;
+    for (;;) {
+        auto page = Upkeep::ask<wire::GcReply>(*this, address, request);
+        if (!page) return std::unexpected(page.error());
+        status.fence = page->fence;
+        status.records += page->records;
+        status.due += page->due;
+        status.needed = std::max(status.needed, page->needed);
+        status.reduced = page->reduced;
+        if (request.first.empty()) status.next_ms = page->next_ms;
+        for (const wire::GcWait& wait : page->waits)
+            status.waits.push_back({wait.reason, to_hex(wait.node_id), wait.number});
+        // The fence may have gone on since, and the pages are to count by one number.
+        if (request.number == 0) request.number = page->fence;
+        request.now = false;
+        if (page->next <= request.first) return status;
+        request.first = std::move(page->next);
+    }
 }
 
 Result<ScrubSlice> Admin::scrub_at(const std::string& address, ScrubPlace& place) {

@@ -461,11 +461,11 @@ using ClientRequest =
     std::variant<HelloRequest, GetRequest, PutRequest, DelRequest, RingRequest, StatsRequest,
                  StatusRequest, StageRequest, PlanRequest, CommitRequest, PeekRequest, KeysRequest,
                  TreeRequest, RootsRequest, StateRequest, MergeRequest, RepairRequest,
-                 ThrottleRequest, FlushRequest, ScrubRequest, CheckRequest>;
+                 ThrottleRequest, FlushRequest, ScrubRequest, CheckRequest, GcRequest>;
 using ClientReply =
     std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply, StatsReply,
                  StatusReply, StageReply, PlanReply, CommitReply, PeekReply, KeysReply,
                  TreeNodesReply, RootsReply, StateReply, MergeReply, RepairReply, ThrottleReply,
-                 FlushReply, ScrubReply, CheckReply>;
+                 FlushReply, ScrubReply, CheckReply, GcReply>;
 
 }  // namespace dynamo::wire

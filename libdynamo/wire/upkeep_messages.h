@@ -162,4 +162,42 @@ struct CheckReply {
     }
 };
 
+/// What this one node keeps of deletes, and what it waits for before they may be forgotten: a page
+/// of the records, and with the first page the reasons (man/dynamo-wire.7, gc).
+struct GcRequest {
+    bool now = false;          ///< take the next step at once, instead of when it is due
+    std::uint64_t number = 0;  ///< what GcReply::due counts by; 0: the fence's, now
+    Bytes first;               ///< `next` of the page before; empty: the first page
+    static constexpr std::string_view op = "gc";
+    static constexpr auto fields() {
+        return std::tuple{field("now", &GcRequest::now), field("number", &GcRequest::number),
+                          bin("first", &GcRequest::first)};
+    }
+};
+struct GcWait {
+    std::string reason;        ///< "silent", "hints" and so on; more may come
+    Bytes node_id;             ///< the member that it is about; empty: the node that answers
+    std::uint64_t number = 0;  ///< how many, how long, at which number: it depends on the reason
+    static constexpr auto fields() {
+        return std::tuple{str("reason", &GcWait::reason), bin("node_id", &GcWait::node_id),
+                          field("number", &GcWait::number)};
+    }
+};
+struct GcReply {
+    std::uint64_t fence = 0;    ///< the number of its fence
+    std::uint64_t records = 0;  ///< in the page: of which something is to be taken away
+    std::uint64_t due = 0;      ///< of them, those that are old enough at the number asked for
+    std::uint64_t needed = 0;   ///< the number at which all in the page are; 0: there are none
+    std::uint64_t reduced = 0;  ///< records, since this process started
+    std::uint64_t next_ms = 0;  ///< until the next step is due
+    std::vector<GcWait> waits;  ///< with the first page
+    Bytes next;                 ///< where the next page begins; empty: there is none
+    static constexpr auto fields() {
+        return std::tuple{field("fence", &GcReply::fence),     field("records", &GcReply::records),
+                          field("due", &GcReply::due),         field("needed", &GcReply::needed),
+                          field("reduced", &GcReply::reduced), field("next_ms", &GcReply::next_ms),
+                          field("waits", &GcReply::waits),     bin("next", &GcReply::next)};
+    }
+};
+
 }  // namespace dynamo::wire

@@ -48,6 +48,8 @@ void Purge::on_ring() {
     heard_.clear();
     reached_.clear();
     numbers_.clear();
+    said_.clear();
+    objections_.clear();
     batch_.reset();
     settled_ = false;
     next_step_ = desk_.now.instant;
@@ -69,8 +71,10 @@ void Purge::on_member(const NodeId& from, std::uint64_t fence, bool new_run) {
         reached_.erase(from);
         numbers_.erase(from);
         asked_.erase(from);
+        said_.erase(from);
         batch_.reset();
     }
+    if (const auto said = said_.find(from); said != said_.end()) said->second.fence = fence;
     const std::uint64_t own = desk_.fence.number();
     if (fence <= own || desk_.fence.out_of_date()) return;
     if (fence == own + 1) {
@@ -93,7 +97,10 @@ void Purge::on(const NodeId& from, const wire::FenceAsk& ask) {
 
 void Purge::on(const NodeId& from, const wire::FenceReply& reply, bool same_ring) {
     const auto asked = asked_.find(from);
-    if (asked == asked_.end() || asked->second != reply.id || !same_ring) return;
+    if (asked == asked_.end() || asked->second != reply.id) return;
+    said_[from] = {
+        {}, true, same_ring, reply.settled, desk_.now.instant, desk_.fence.number(), reply.fence};
+    if (!same_ring) return;
     asked_.erase(asked);
     heard_.insert(from);
     numbers_[from] = reply.fence;
@@ -162,6 +169,15 @@ Result<bool> Purge::may_raise() {
     if (desk_.breaks(Mutant::fence_raised_with_hints)) return true;
     if (!objects_.hints_counted() || objects_.hints_held() > 0) return false;
     if (raisable_ring_ == desk_.routes.number()) return true;
+    const auto held = strays();
+    if (!held) return std::unexpected(held.error());
+    if (*held == 0) raisable_ring_ = desk_.routes.number();
+    return *held == 0;
+}
+
+Result<std::uint64_t> Purge::strays() const {
+    if (raisable_ring_ == desk_.routes.number()) return 0;
+    std::uint64_t held = 0;
     for (std::uint32_t partition = 0; partition < desk_.routes.partitions(); ++partition) {
         const auto at = static_cast<std::uint16_t>(partition);
         if (desk_.routes.is_owner(desk_.self(), at)) continue;
@@ -169,10 +185,9 @@ Result<bool> Purge::may_raise() {
         const auto scanned =
             objects_.scan_objects(at, {}, [&](BytesView, BytesView) { return !(found = true); });
         if (!scanned) return std::unexpected(scanned.error());
-        if (found) return false;
+        held += found ? 1 : 0;
     }
-    raisable_ring_ = desk_.routes.number();
-    return true;
+    return held;
 }
 
 void Purge::raise(std::uint64_t number) {
@@ -211,6 +226,8 @@ void Purge::tick() {
     ask_members();
 }
 
+void Purge::hurry() { next_step_ = next_round_ = desk_.now.instant; }
+
 Instant Purge::wake_at() const {
     if (desk_.routes.number() == 0) return Instant::max();
     if (!batch_) return next_step_;
@@ -230,6 +247,7 @@ void Purge::ask_members() {
     for (const Member& member : desk_.routes.members()) {
         if (member.id == desk_.self()) continue;
         asked_[member.id] = desk_.next_id();
+        if (Said& said = said_[member.id]; !said.unanswered) said.unanswered = desk_.now.instant;
         desk_.send(member.id, wire::FenceAsk{asked_[member.id]});
     }
 }
@@ -239,6 +257,8 @@ void Purge::advance() {
     if (batch_ || desk_.now.instant < next_round_) return;
     next_round_ = desk_.now.instant + desk_.options.purge_interval;
     looked_ = 0;
+    objections_.clear();
+    unreadable_ = 0;
     go_on();
 }
 
@@ -249,8 +269,10 @@ void Purge::go_on() {
     if (work && *work && all_answered()) raise(desk_.fence.number() + 1);
 }
 
+std::uint64_t Purge::needed(std::uint64_t since) { return since + lag; }
+
 bool Purge::may_go(std::uint64_t since, std::uint64_t fence) const {
-    return since + lag <= fence || desk_.breaks(Mutant::purged_at_once);
+    return needed(since) <= fence || desk_.breaks(Mutant::purged_at_once);
 }
 
 std::optional<Purge::Batch> Purge::next_batch() {
@@ -292,6 +314,7 @@ Result<void> Purge::collect(Batch& batch) {
         return scanned;
     for (Bytes& row : rows) {
         const auto object = objects_.read_bytes({batch.partition, {}, row});
+        if (!object) ++unreadable_;
         if (!object || object->empty()) continue;
         const Digest of_object = digest(*object);
         batch.items.push_back(
@@ -340,10 +363,20 @@ void Purge::on(const NodeId& from, const wire::PurgeOffer& offer) {
 
 void Purge::on(const NodeId& from, const wire::PurgeReply& reply) {
     if (!batch_ || batch_->id != reply.id || batch_->waiting.erase(from) == 0) return;
+    note(from, reply);
     if (reply.status != wire::PeerStatusCode::ok) return batch_.reset();
     for (const std::uint32_t place : reply.agreed)
         if (place < batch_->agreed.size()) ++batch_->agreed[place];
     if (batch_->waiting.empty()) finish_batch();
+}
+
+void Purge::note(const NodeId& from, const wire::PurgeReply& reply) {
+    const bool looked = reply.status == wire::PeerStatusCode::ok;
+    const std::size_t agreed = std::min(reply.agreed.size(), batch_->items.size());
+    if (looked && agreed == batch_->items.size()) return;
+    Objection& objection = objections_[from];
+    objection.refused |= !looked;
+    if (looked) objection.records += batch_->items.size() - agreed;
 }
 
 void Purge::finish_batch() {

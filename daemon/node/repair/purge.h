@@ -56,6 +56,34 @@ class Purge {
     void on(const NodeId& from, const wire::PurgeOrder& order);
     void tick();
     [[nodiscard]] Instant wake_at() const;
+    /// Makes the next step due now.
+    void hurry();
+
+    // What an operator may want to know (repair/gc.h); nothing here decides by it.
+    /// What a member said last, and to what.
+    struct Said {
+        std::optional<Instant> unanswered;  ///< since when it owes an answer
+        bool answered = false;              ///< since its run began, as far as is known
+        bool same_ring = false;
+        bool settled = false;
+        Instant when;             ///< it answered
+        std::uint64_t own = 0;    ///< this node's number at that time
+        std::uint64_t fence = 0;  ///< its number, which every message tells
+    };
+    /// What became of what was offered in the last round.
+    struct Objection {
+        bool refused = false;       ///< it would not look at a batch
+        std::uint64_t records = 0;  ///< that it holds otherwise, or has changed lately
+    };
+    [[nodiscard]] const std::map<NodeId, Said>& said() const { return said_; }
+    [[nodiscard]] const std::map<NodeId, Objection>& objections() const { return objections_; }
+    /// Of this node's own records, those that the last round could not read.
+    [[nodiscard]] std::uint64_t unreadable() const { return unreadable_; }
+    /// Partitions that this node does not own and holds records of.
+    [[nodiscard]] Result<std::uint64_t> strays() const;
+    /// The number at which a record may be reduced that was changed at `since`.
+    [[nodiscard]] static std::uint64_t needed(std::uint64_t since);
+    [[nodiscard]] Instant next_step() const { return std::max(next_step_, next_round_); }
 
     /// Whether all that this node holds was given up since the last call: the other parts must
     /// forget what they know of it.
@@ -89,6 +117,7 @@ class Purge {
     [[nodiscard]] Result<void> collect(Batch& batch);
     [[nodiscard]] bool may_go(std::uint64_t since, std::uint64_t fence) const;
     void offer(Batch batch);
+    void note(const NodeId& from, const wire::PurgeReply& reply);
     void finish_batch();
     void reduce(std::uint16_t partition, const std::vector<wire::ExchangeItem>& items);
     void raise(std::uint64_t number);
@@ -101,6 +130,9 @@ class Purge {
     std::set<NodeId> heard_;                   ///< members that answered since this run began
     std::map<NodeId, std::uint64_t> reached_;  ///< what those said that count, in their present run
     std::map<NodeId, std::uint64_t> numbers_;  ///< what all said
+    std::map<NodeId, Said> said_;              ///< by the other members
+    std::map<NodeId, Objection> objections_;   ///< of the last round
+    std::uint64_t unreadable_ = 0;             ///< in the last round
     bool settled_ = false;
     bool given_up_ = false;
     std::optional<std::uint64_t>

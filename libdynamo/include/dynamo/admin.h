@@ -169,6 +169,10 @@ class Admin {
                                                      std::uint64_t rate);
     /// Has it look at once for owners of the hints that it keeps. Answers with how many there are.
     [[nodiscard]] Result<std::uint64_t> flush_hints_at(const std::string& address);
+    /// What it keeps of deletes, and why; `number`: what PurgeStatus::due counts by, 0 for the
+    /// fence's of now. With `now` it takes the next step towards forgetting them at once.
+    [[nodiscard]] Result<PurgeStatus> purge_at(const std::string& address, bool now,
+                                               std::uint64_t number = 0);
     /// Has it read and verify a slice of its records, and moves the place past it.
     [[nodiscard]] Result<ScrubSlice> scrub_at(const std::string& address, ScrubPlace& place);
     /// Has it compare a kept Merkle tree with one made from the records, and put that in its place

@@ -68,6 +68,28 @@ struct ScrubSlice {
     bool ended = false;          ///< there is no further slice
 };
 
+/// Why a node keeps what was deleted.
+struct PurgeWait {
+    /// One of the node itself: starting, out_of_date, rebuilding, hints, uncounted, strays,
+    /// damaged; or of a member: silent, other_ring, starting, behind, refuses, differs
+    /// (dynamo-wire(7), gc).
+    std::string reason;
+    std::string node_id;       ///< the member's, 32 hexadecimal digits; empty: the node itself
+    std::uint64_t number = 0;  ///< how many, how long, at which number: it depends on the reason
+};
+
+/// What a node keeps of deletes, and how far it is with forgetting them. The fence is a number that
+/// all members raise together; a record may go some numbers after its last change.
+struct PurgeStatus {
+    std::uint64_t fence = 0;    ///< the node's number
+    std::uint64_t records = 0;  ///< with a tombstone, or more of a clock than they need
+    std::uint64_t due = 0;      ///< of them, those that are old enough at the number asked for
+    std::uint64_t needed = 0;   ///< the number at which all of them are; 0: there are none
+    std::uint64_t reduced = 0;  ///< records, since the daemon started
+    std::uint64_t next_ms = 0;  ///< until it takes the next step
+    std::vector<PurgeWait> waits;
+};
+
 struct TreeCheck {
     bool right = false;
     std::uint64_t records = 0;

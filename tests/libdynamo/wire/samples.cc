@@ -73,7 +73,8 @@ std::vector<ClientRequest> client_requests() {
             ThrottleRequest{4u << 20},
             FlushRequest{},
             ScrubRequest{17, Bytes(16, '\x22'), "row-1"},
-            CheckRequest{17}};
+            CheckRequest{17},
+            GcRequest{true, 9, "row-1"}};
 }
 Pace sample_pace() { return {4u << 20, true, false, 1800, 2400}; }
 
@@ -126,7 +127,8 @@ std::vector<ClientReply> client_replies() {
             ThrottleReply{sample_pace()},
             FlushReply{5},
             ScrubReply{100, 51200, 1, 1'700'000'000'000, "row-9", 40},
-            CheckReply{true, true, 100}};
+            CheckReply{true, true, 100},
+            GcReply{7, 4096, 12, 10, 4711, 41000, {{"silent", Bytes(16, '\x22'), 1500}}, "row-2"}};
 }
 
 std::vector<PeerMessage> peer_messages() {
