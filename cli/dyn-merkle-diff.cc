@@ -13,7 +13,7 @@
 #include "cli/common/interrupt.h"
 #include "cli/common/options.h"
 #include "cli/common/spec.h"
-#include "cli/diff/dump_side.h"
+#include "cli/diff/file_sides.h"
 #include "cli/diff/pairs.h"
 #include "cli/diff/report.h"
 #include "dynamo/diff.h"
@@ -31,32 +31,6 @@ struct Found {
     std::vector<Suspect> suspects;
 };
 
-bool is_dump(const std::string& side) { return side == "-" || side.starts_with("@"); }
-
-/// The same with the sides in the other order.
-KeyDifference turned(KeyDifference difference) {
-    using Kind = KeyDifference::Kind;
-    std::swap(difference.first, difference.second);
-    switch (difference.kind) {
-        case Kind::only_first:
-            difference.kind = Kind::only_second;
-            break;
-        case Kind::only_second:
-            difference.kind = Kind::only_first;
-            break;
-        case Kind::first_newer:
-            difference.kind = Kind::second_newer;
-            break;
-        case Kind::second_newer:
-            difference.kind = Kind::first_newer;
-            break;
-        case Kind::concurrent:
-        case Kind::tombstone:
-            break;
-    }
-    return difference;
-}
-
 class MerkleDiff {
   public:
     Spec spec();
@@ -65,8 +39,7 @@ class MerkleDiff {
     void build(App& app);
     void build_output(App& app);
     int run();
-    [[nodiscard]] Result<std::uint64_t> compare_dump(CommonOptions::Operator& with);
-    int run_dump();
+    [[nodiscard]] FileSides file_sides();
     [[nodiscard]] Result<std::string> prefix() const;
     [[nodiscard]] Result<std::vector<Pair>> pairs(const RingView& ring) const;
     [[nodiscard]] Result<void> gather(Admin& admin, const std::vector<Pair>& pairs);
@@ -81,6 +54,7 @@ class MerkleDiff {
     std::string prefix_;
     std::chrono::milliseconds settle_{500};
     bool verify_tree_ = false;
+    std::string save_;
 
     DiffReport::Style style_;
     DiffReport report_{common_};
@@ -102,7 +76,9 @@ Spec MerkleDiff::spec() {
             "begins with < or > for a key that only the first or the second holds, with + or - "
             "when the first or the second is newer, with ! when each has a write that the other "
             "lacks, and with T when they differ in deletes only. A dump of dyn-dump may stand for "
-            "one side: it is compared with a node, or with the cluster.",
+            "one side: it is compared with a node, or with the cluster. So may the trees that a "
+            "node had some time ago, saved with --save, which take little room: a ? is then before "
+            "each key that lies where something has changed since.",
         .build = [this](App& app) { build(app); },
         .examples = {{"dyn-merkle-diff n1 n3", "Say what two nodes hold differently."},
                      {"dyn-merkle-diff n1 --all-replicas --keys -0 | "
@@ -111,6 +87,9 @@ Spec MerkleDiff::spec() {
                      {"dyn-merkle-diff n1 n3 --partition 57 --values",
                       "Show the values of one partition that differ."},
                      {"dyn-merkle-diff @monday.dump", "Say what has changed since a backup."},
+                     {"dyn-merkle-diff n1 --save n1.tree", "Note what a node holds now."},
+                     {"dyn-merkle-diff @n1.tree --keys",
+                      "Later: name the keys that may have changed since."},
                      {"dyn-merkle-diff n1 n2 --verify-tree --summary",
                       "Build both nodes' trees again, then count."}},
         .exits = with_failures({{exits::done, "they hold the same"},
@@ -121,8 +100,8 @@ Spec MerkleDiff::spec() {
 
 void MerkleDiff::build(App& app) {
     app.operands({.name = "SIDE...",
-                  .help = "nodes: names, or HOST:PORT; or one dump, @FILE or -, by itself against "
-                          "the cluster or with a node",
+                  .help = "nodes: names, or HOST:PORT; or one dump or saved tree, @FILE or -, by "
+                          "itself or with a node",
                   .least = 1,
                   .most = 2,
                   .complete = CommonOptions::live_nodes},
@@ -148,6 +127,12 @@ void MerkleDiff::build(App& app) {
               .name = "--verify-tree",
               .help = "have both nodes build their trees from their records first"},
              verify_tree_);
+    app.option({.letter = "",
+                .name = "--save",
+                .help = "compare nothing, and write the trees of one node to this file",
+                .value = "FILE"},
+               save_)
+        .excludes = {"--all-replicas", "--prefix", "--settle", "--summary", "--keys", "--values"};
     build_output(app);
     app.action([this] { return run(); });
 }
@@ -280,90 +265,29 @@ void MerkleDiff::remark_cost() const {
                     leaves_different_, leaves_, compared_, bytes_text(octets_), in_flight_));
 }
 
-/// Answers with the number of keys that were compared.
-Result<std::uint64_t> MerkleDiff::compare_dump(CommonOptions::Operator& with) {
-    const bool dump_first = is_dump(nodes_[0].text);
-    const std::string& dump = nodes_[dump_first ? 0 : 1].text;
-    auto keys_begin = prefix();
-    if (!keys_begin) {
-        return std::unexpected(keys_begin.error());
-    }
-    DumpSide::Scope scope{{}, partition_, std::move(*keys_begin)};
-    if (partition_ && *partition_ >= with.ring.partitions) {
-        return fail(Code::bad_request, fmt::format("there is no partition {}; the ring has {}",
-                                                   *partition_, with.ring.partitions));
-    }
-    if (nodes_.size() == 2) {
-        auto node = member_named(with.ring, nodes_[dump_first ? 1 : 0].text);
-        if (!node) {
-            return std::unexpected(node.error());
-        }
-        scope.node = std::move(*node);
-    }
-    auto client = common_.open_client();
-    if (!client) {
-        return std::unexpected(client.error());
-    }
-    auto input = DumpInput::open(dump == "-" ? dump : dump.substr(1));
-    if (!input) {
-        return std::unexpected(input.error());
-    }
-    const std::string its_name = dump == "-" ? "the dump" : dump.substr(1);
-    const std::string other = scope.node ? scope.node->name : "the cluster";
-    DumpSide side(*client, with.admin, with.ring, std::move(scope));
-    const auto compared = side.compare(*input, [&](KeyDifference difference) {
-        if (dump_first) {
-            return report_.tell(its_name, other, difference);
-        }
-        return report_.tell(other, its_name, turned(std::move(difference)));
-    });
-    if (!compared) {
-        return std::unexpected(compared.error());
-    }
-    if (input->tail() && !input->tail()->complete()) {
-        common_.reporter().remark("the dump is not complete: some keys could not be read for it");
-    }
-    return side.compared();
-}
-
-int MerkleDiff::run_dump() {
-    const Reporter reporter = common_.reporter();
-    if (all_replicas_ || verify_tree_) {
-        return reporter.usage(Error{Code::bad_request,
-                                    "a dump is compared key by key: it has no replicas, and no "
-                                    "tree"});
-    }
-    if (nodes_.size() == 2 && is_dump(nodes_[0].text) && is_dump(nodes_[1].text)) {
-        return reporter.usage(Error{Code::bad_request, "one side must be a node, or left out"});
-    }
-    auto with = common_.open_with_ring();
-    if (!with) {
-        return reporter.error(with.error());
-    }
-    report_.set_style(style_);
-    catch_interrupt();
-    const auto compared = compare_dump(*with);
-    if (!compared) {
-        return reporter.error(compared.error());
-    }
-    report_.print_summary();
-    if (interrupted()) {
-        return exits::partial;
-    }
-    if (common_.json() && !style_.keys) {
-        const nlohmann::ordered_json object = {
-            {"schema", reporter.schema()}, {"keys", report_.keys()}, {"compared", *compared}};
-        static_cast<void>(write_out(dumped(object) + "\n"));
-    }
-    reporter.remark(fmt::format("{} of {} keys {}", report_.keys(), *compared,
-                                report_.keys() == 1 ? "differs" : "differ"));
-    return report_.keys() == 0 ? exits::done : exits::no;
+FileSides MerkleDiff::file_sides() {
+    std::vector<std::string> sides;
+    std::ranges::transform(nodes_, std::back_inserter(sides), &Operand::text);
+    return {common_,
+            report_,
+            {.sides = std::move(sides),
+             .partition = partition_,
+             .prefix = prefix_,
+             .anew = verify_tree_,
+             .style = style_}};
 }
 
 int MerkleDiff::run() {
     const Reporter reporter = common_.reporter();
-    if (std::ranges::any_of(nodes_, is_dump, &Operand::text)) {
-        return run_dump();
+    if (!save_.empty()) {
+        return file_sides().save(save_);
+    }
+    if (std::ranges::any_of(nodes_, is_file, &Operand::text)) {
+        if (all_replicas_) {
+            return reporter.usage(
+                Error{Code::bad_request, "a dump or a saved tree has no replicas"});
+        }
+        return file_sides().compare();
     }
     if (all_replicas_ != (nodes_.size() == 1)) {
         return reporter.usage(

@@ -44,6 +44,10 @@ Result<Source> Source::open(const std::string& path) {
     return Source(descriptor);
 }
 
+Result<Source> Source::named(const std::string& name) {
+    return name == "-" ? Result<Source>(of_stdin()) : open(name);
+}
+
 Result<bool> Source::fill(std::chrono::milliseconds wait) {
     if (ended_) {
         return false;

@@ -20,6 +20,8 @@ class Source {
     /// Of stdin.
     [[nodiscard]] static Source of_stdin();
     [[nodiscard]] static Result<Source> open(const std::string& path);
+    /// "-" for stdin, or a file's path.
+    [[nodiscard]] static Result<Source> named(const std::string& name);
     Source(Source&& other) noexcept;
     Source& operator=(Source&&) = delete;
     ~Source();

@@ -11,9 +11,10 @@ namespace dynamo::cli {
 namespace {
 
 using Kind = KeyDifference::Kind;
-constexpr std::string_view signs = "<>+-!T";
-constexpr std::array<std::string_view, 6> kind_names = {
-    "only_first", "only_second", "first_newer", "second_newer", "concurrent", "tombstone"};
+constexpr std::string_view signs = "<>+-!T?";
+constexpr std::array<std::string_view, 7> kind_names = {
+    "only_first", "only_second", "first_newer",       "second_newer",
+    "concurrent", "tombstone",   "under_changed_leaf"};
 
 std::string values_of(const std::string& side, const HeldCopy& copy) {
     if (copy.damaged) {
@@ -73,6 +74,9 @@ std::string DiffReport::text_of(const Sides& sides, Kind kind) const {
         case Kind::tombstone:
             text = "deletes differ";
             break;
+        case Kind::under_changed_leaf:
+            text = "under a leaf that differs";
+            break;
     }
     return style_.name_second ? fmt::format("{}, against {}", text, second) : text;
 }
@@ -131,7 +135,8 @@ void DiffReport::print_summary() const {
                  {"+", true},
                  {"-", true},
                  {"!", true},
-                 {"T", true}});
+                 {"T", true},
+                 {"?", true}});
     std::string lines;
     for (const auto& [partition, counts] : by_partition_) {
         std::uint64_t keys = 0;

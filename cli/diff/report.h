@@ -46,7 +46,7 @@ class DiffReport {
     const CommonOptions& common_;
     Style style_;
     std::set<std::string> keys_found_;
-    std::map<unsigned, std::array<std::uint64_t, 6>> by_partition_;
+    std::map<unsigned, std::array<std::uint64_t, 7>> by_partition_;
 };
 
 }  // namespace dynamo::cli

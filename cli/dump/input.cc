@@ -7,10 +7,7 @@
 namespace dynamo::cli {
 
 Result<DumpInput> DumpInput::open(const std::string& name) {
-    if (name == "-") {
-        return DumpInput(Source::of_stdin());
-    }
-    auto source = Source::open(name);
+    auto source = Source::named(name);
     if (!source) {
         return std::unexpected(source.error());
     }

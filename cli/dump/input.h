@@ -18,6 +18,7 @@ class DumpInput {
   public:
     /// "-" for stdin, or a file's path.
     [[nodiscard]] static Result<DumpInput> open(const std::string& name);
+    explicit DumpInput(Source source) : source_(std::move(source)) {}
 
     /// The next record that is already here, if any; waits up to `wait` for octets when there is
     /// none.
@@ -38,8 +39,6 @@ class DumpInput {
     [[nodiscard]] const Source& source() const { return source_; }
 
   private:
-    explicit DumpInput(Source source) : source_(std::move(source)) {}
-
     Source source_;
     DumpReader reader_;
     std::optional<DumpHead> head_;

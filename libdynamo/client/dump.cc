@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "libdynamo/base/bytes.h"
-#include "libdynamo/base/hash.h"
+#include "libdynamo/client/frames.h"
 #include "libdynamo/wire/state_codec.h"
 #include "libdynamo/wire/struct_codec.h"
 
@@ -12,10 +12,6 @@ namespace dynamo {
 namespace {
 
 constexpr std::string_view magic = "DYNDUMP1";
-constexpr std::size_t front_octets = 1 + 8 + 4 + 4;
-constexpr std::size_t checksum_octets = 16;
-constexpr std::size_t most_key_octets = 64u << 10;
-constexpr std::size_t most_body_octets = 32u << 20;
 constexpr std::int64_t every_partition = -1;
 
 enum class Kind : char { head = 'H', record = 'R', tail = 'T' };
@@ -50,44 +46,15 @@ struct TailBody {
     }
 };
 
-void append_number(std::string& out, std::uint64_t value, int octets) {
-    for (int shift = 8 * (octets - 1); shift >= 0; shift -= 8)
-        out += static_cast<char>(value >> shift & 255);
-}
-
-std::uint64_t number_of(std::string_view octets) {
-    std::uint64_t value = 0;
-    for (const char octet : octets) value = value << 8 | static_cast<unsigned char>(octet);
-    return value;
-}
-
-std::string sha256_of(std::string_view octets) {
-    const Sha256 sum = sha256(octets);
-    return {reinterpret_cast<const char*>(sum.data()), sum.size()};
-}
-
 std::string part(Kind kind, std::uint64_t number, std::string_view key, std::string_view body) {
-    std::string out;
-    out.reserve(front_octets + key.size() + body.size() + checksum_octets);
-    out += static_cast<char>(kind);
-    append_number(out, number, 8);
-    append_number(out, key.size(), 4);
-    append_number(out, body.size(), 4);
-    out += key;
-    out += body;
-    out += sha256_of(out).substr(0, checksum_octets);
-    return out;
-}
-
-std::string_view checksum_in(std::string_view part) {
-    return part.substr(part.size() - checksum_octets);
+    return framed(static_cast<char>(kind), number, key, body);
 }
 
 }  // namespace
 
 void DumpRoot::add(std::string_view checksum) {
     octets_ += checksum;
-    octets_ = sha256_of(octets_);
+    octets_ = sha256_octets(octets_);
 }
 
 std::string DumpRoot::text() const { return to_hex(octets_); }
@@ -115,14 +82,6 @@ std::string DumpWriter::tail(std::uint64_t unread_keys, std::uint64_t unread_par
 }
 
 // ----------------------------------------------------------------------------------------- reading
-
-/// A part as its octets are cut.
-struct DumpReader::Raw {
-    Kind kind = Kind::head;
-    std::string_view key;
-    std::string_view body;
-    std::string_view checksum;
-};
 
 std::unexpected<Error> DumpReader::damaged(const std::string& why) const {
     const std::string where =
@@ -152,34 +111,22 @@ Result<DumpReader::Part> DumpReader::next(std::string_view here, bool ended, std
     if (!magic.starts_with(here.substr(0, before)))
         return fail(Code::corrupt, "this is no dump of dyn-dump");
     const std::string_view rest = here.substr(std::min(before, here.size()));
-    if (rest.size() < front_octets) return ended ? cut_off(here) : Part{};
-
-    const std::size_t key_octets = number_of(rest.substr(9, 4));
-    const std::size_t body_octets = number_of(rest.substr(13, 4));
-    if (stage_ == Stage::magic) stage_ = Stage::head;
-    if (key_octets > most_key_octets || body_octets > most_body_octets)
-        return damaged("no part is so long");
-    const std::size_t whole = front_octets + key_octets + body_octets + checksum_octets;
-    if (rest.size() < whole) {
-        if (ended) return cut_off(rest);
-        if (before > 0) stage_ = Stage::magic;
-        return Part{};
+    const Stage was = stage_;
+    if (was == Stage::magic) stage_ = Stage::head;
+    const auto frame = cut_frame(rest, stage_ == Stage::head ? 0 : records_ + 1);
+    if (!frame) return damaged(frame.error().message);
+    if (!*frame) {
+        stage_ = was;
+        return ended ? cut_off(here) : Part{};
     }
-    const std::string_view octets = rest.substr(0, whole);
-    const std::string_view checked = octets.substr(0, whole - checksum_octets);
-    if (sha256_of(checked).substr(0, checksum_octets) != checksum_in(octets))
-        return damaged("its checksum does not match");
-    const std::uint64_t expected = stage_ == Stage::head ? 0 : records_ + 1;
-    if (number_of(octets.substr(1, 8)) != expected)
-        return damaged("it has the number of another one");
-    taken = before + whole;
-    return part_of({static_cast<Kind>(octets[0]), octets.substr(front_octets, key_octets),
-                    octets.substr(front_octets + key_octets, body_octets), checksum_in(octets)});
+    taken = before + (*frame)->octets;
+    return part_of(**frame);
 }
 
-Result<DumpReader::Part> DumpReader::part_of(const Raw& raw) {
-    if (raw.kind == Kind::head && stage_ == Stage::head) {
-        const auto body = wire::decode_message<HeadBody>(raw.body, wire::Style::map);
+Result<DumpReader::Part> DumpReader::part_of(const Frame& frame) {
+    const auto kind = static_cast<Kind>(frame.kind);
+    if (kind == Kind::head && stage_ == Stage::head) {
+        const auto body = wire::decode_message<HeadBody>(frame.body, wire::Style::map);
         if (!body) return damaged(body.error().message);
         stage_ = Stage::records;
         DumpHead head{body->cluster, to_hex(body->cluster_id),
@@ -188,15 +135,15 @@ Result<DumpReader::Part> DumpReader::part_of(const Raw& raw) {
         if (body->partition >= 0) head.partition = static_cast<unsigned>(body->partition);
         return head;
     }
-    if (raw.kind == Kind::record && stage_ == Stage::records) {
-        const auto object = wire::decode_object(raw.body);
+    if (kind == Kind::record && stage_ == Stage::records) {
+        const auto object = wire::decode_object(frame.body);
         if (!object) return damaged(object.error().message);
-        if (raw.key.empty()) return damaged("its key is empty");
-        root_.add(raw.checksum);
-        return DumpRecord{++records_, std::string(raw.key), {std::string(raw.body)}};
+        if (frame.key.empty()) return damaged("its key is empty");
+        root_.add(frame.checksum);
+        return DumpRecord{++records_, std::string(frame.key), {std::string(frame.body)}};
     }
-    if (raw.kind == Kind::tail && stage_ == Stage::records) {
-        const auto body = wire::decode_message<TailBody>(raw.body, wire::Style::map);
+    if (kind == Kind::tail && stage_ == Stage::records) {
+        const auto body = wire::decode_message<TailBody>(frame.body, wire::Style::map);
         if (!body) return fail(Code::corrupt, "the dump's trailer: " + body.error().message);
         if (body->records != records_ || to_hex(body->root) != root_.text())
             return fail(Code::corrupt, "the dump's trailer is of other records");

@@ -143,5 +143,129 @@ class Differences(Tools):
             self.ok("dyn-cluster", "restart", "n3")
 
 
+class SavedTrees(Tools):
+    """What a node holds differently than when its trees were saved."""
+    daemon_options = ("--partitions", "16", "--purge-interval", "1h")
+
+    def put(self, keys, value):
+        self.ok("dyn-put", "--batch", "-", stdin="".join(
+            json.dumps({"key": key, "value": value}) + "\n" for key in sorted(keys)))
+        self.whole()
+
+    def whole(self):
+        self.eventually(lambda: self.tool("dyn-repair", "run", "--dry-run").returncode == 0,
+                        "the same everywhere")
+
+    def diff(self, code, *words):
+        return self.exits(code, "dyn-merkle-diff", *words).decode()
+
+    def save(self, name, *words):
+        path = f"{self.scratch}/{name}"
+        told = json.loads(self.diff(0, "n1", "--save", path, *words, "--format", "json"))
+        return path, told
+
+    def setUp(self):
+        self.kept = {f"base:{number}" for number in range(KEYS)}
+        self.put(self.kept, f"of {self.id()}")
+
+    def test_name_the_keys_under_leaves_that_differ(self):
+        path, told = self.save("n1.tree")
+        self.assertEqual((told["node"], told["copies"]), ("n1", 16))
+        self.assertGreater(told["leaves"], 100)
+        self.assertEqual(self.diff(0, f"@{path}"), "")
+        for node in ("n1", "n2", "n3"):
+            self.assertEqual(self.diff(0, f"@{path}", node, "--verify-tree"), "")
+
+        changed = {f"base:{number}" for number in range(5)}
+        new = {f"new:{number}" for number in range(4)}
+        self.put(changed | new, "newer")
+        deleted = {"base:77"}
+        self.ok("dyn-del", *deleted)
+        self.whole()
+        rows = [json.loads(line)
+                for line in self.diff(1, f"@{path}", "--format", "json").splitlines()]
+        total = rows.pop()
+        named = {row["key"] for row in rows}
+        self.assertLessEqual(changed | new | deleted, named)
+        self.assertLess(len(named), len(self.kept))
+        self.assertEqual({row["kind"] for row in rows}, {"under_changed_leaf"})
+        self.assertEqual({(row["first"], row["second"]) for row in rows}, {(path, "n1")})
+        self.assertEqual((total["keys"], total["copies"], total["saved_of"]),
+                         (len(named), 16, "n1"))
+        self.assertLessEqual(total["leaves_different"], 10)
+        self.assertEqual(total["leaves_empty"], 0)
+        lines = self.diff(1, "n2", f"@{path}").splitlines()
+        self.assertEqual({line.split()[1] for line in lines}, named)
+        self.assertEqual({line.split()[0] for line in lines}, {"?"})
+        self.assertEqual(set(self.diff(1, f"@{path}", "--keys", "-0").split("\0")), named | {""})
+        summary = [row.split("\t") for row in
+                   self.diff(1, f"@{path}", "--summary", "--format", "tsv").splitlines()]
+        self.assertEqual(sum(int(row[-1]) for row in summary), len(named))
+        one = rows[0]["partition"]
+        here = self.diff(1, f"@{path}", "--partition", str(one), "--keys").split()
+        self.assertEqual(set(here), {row["key"] for row in rows if row["partition"] == one})
+        done = self.tool("dyn-merkle-diff", "-", stdin=pathlib.Path(path).read_bytes())
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn(f"n1 holds {len(named)} keys under them".encode(), done.stderr)
+
+    def test_tell_of_a_leaf_under_which_nothing_is_left(self):
+        path, _ = self.save("emptied.tree")
+        self.ok("dyn-del", *sorted(self.kept))
+        self.ok("dyn-repair", "gc", "--wait", "100s")
+        rows = [json.loads(line)
+                for line in self.diff(1, f"@{path}", "--format", "json").splitlines()]
+        total = rows.pop()
+        # What another test has written may lie under the same leaves.
+        self.assertTrue(all(row["key"].startswith("new:") for row in rows), rows)
+        self.assertGreaterEqual(total["leaves_empty"], total["leaves_different"] - len(rows))
+        self.assertGreater(total["leaves_empty"], 100)
+
+    def test_of_one_partition_or_through_a_pipe(self):
+        path, told = self.save("one.tree", "--partition", "3", "--verify-tree")
+        self.assertEqual(told["copies"], 1)
+        total = json.loads(self.diff(0, f"@{path}", "--format", "json"))
+        self.assertEqual(total["copies"], 1)
+        self.exits(2, "dyn-merkle-diff", f"@{path}", "--partition", "4")
+        done = self.shell(f"dyn-merkle-diff @<(cat {path}) n2")
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_that_are_damaged_or_of_something_else_are_refused(self):
+        path, _ = self.save("whole.tree")
+        whole = pathlib.Path(path).read_bytes()
+        for place in (20, len(whole) // 2, len(whole) - 5):
+            damaged = bytearray(whole)
+            damaged[place] ^= 1
+            pathlib.Path(f"{path}.damaged").write_bytes(damaged)
+            done = self.tool("dyn-merkle-diff", f"@{path}.damaged")
+            self.assertEqual((done.returncode, done.stdout), (8, b""), done.stderr)
+            self.assertIn(b"saved tree", done.stderr)
+        pathlib.Path(f"{path}.cut").write_bytes(whole[:-100])
+        done = self.tool("dyn-merkle-diff", f"@{path}.cut")
+        self.assertEqual(done.returncode, 8, done.stderr)
+        self.assertIn(b"cut off", done.stderr)
+        for words in ((f"@{path}", f"@{path}"), (f"@{path}", "n9"), (f"@{path}", "--values"),
+                      (f"@{path}", "--prefix", "base:"), (f"@{path}", "--all-replicas"),
+                      (f"@{path}", "--partition", "16"), (f"@{path}.none",),
+                      ("n1", "n2", "--save", f"{path}.new"), ("n9", "--save", f"{path}.new"),
+                      ("n1", "--save", f"{path}.new", "--partition", "16"),
+                      ("n1", "--save", f"{path}.new", "--keys"),
+                      ("n1", "--save", f"{self.scratch}/none/n1.tree")):
+            self.exits(2, "dyn-merkle-diff", *words)
+        self.assertFalse(pathlib.Path(f"{path}.new").exists())
+
+    def test_of_another_cluster_are_refused(self):
+        path, _ = self.save("ours.tree")
+        port = self.base + 10 * self.nodes
+        done = self.shell(f"""
+            unset DYN_SEEDS
+            export DYN_CLUSTER_DIR={self.scratch}/other
+            trap 'dyn-cluster clean >/dev/null' EXIT
+            dyn-cluster start --nodes 1 --base-port {port} --wait 60s \
+                -- --partitions 16 >/dev/null || exit 99
+            dyn-merkle-diff @{path} n1 --seed 127.0.0.1:{port}""")
+        self.assertEqual(done.returncode, 6, done.stderr)
+        self.assertIn(b"another cluster", done.stderr)
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -202,6 +202,7 @@ class Admin {
 
   private:
     friend class Comparison;
+    friend class TreeReader;
     explicit Admin(Client client);
     struct Upkeep;
     Client client_;

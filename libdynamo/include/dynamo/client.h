@@ -130,6 +130,7 @@ class Client {
   private:
     friend class Admin;
     friend class Comparison;
+    friend class TreeReader;
     struct Parts;
     explicit Client(std::unique_ptr<Parts> parts);
     std::unique_ptr<Parts> parts_;

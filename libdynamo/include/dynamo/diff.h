@@ -47,6 +47,9 @@ struct KeyDifference {
         second_newer,  ///< the other way round
         concurrent,    ///< each has seen a write that the other has not; or one is damaged
         tombstone,     ///< the same live values: they differ in what was deleted
+        /// It lies under a leaf that differs, of a tree without keys: it may be what differs, and
+        /// what the first holds is not known.
+        under_changed_leaf,
     };
     std::string key;
     unsigned partition = 0;

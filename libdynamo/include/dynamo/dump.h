@@ -24,6 +24,8 @@
 
 namespace dynamo {
 
+struct Frame;
+
 /// What a dump is of.
 struct DumpHead {
     std::string cluster;
@@ -92,9 +94,8 @@ class DumpReader {
 
   private:
     enum class Stage : std::uint8_t { magic, head, records, after_tail };
-    struct Raw;
     [[nodiscard]] Result<Part> cut_off(std::string_view here) const;
-    [[nodiscard]] Result<Part> part_of(const Raw& raw);
+    [[nodiscard]] Result<Part> part_of(const Frame& frame);
     [[nodiscard]] std::unexpected<Error> damaged(const std::string& why) const;
 
     Stage stage_ = Stage::magic;
