@@ -37,7 +37,7 @@ constexpr std::array<Words, 12> words = {{
 }};
 
 std::string text_of(const RingView& ring, const PurgeWait& wait) {
-    const auto at = std::ranges::find(words, wait.reason, &Words::reason);
+    const auto* const at = std::ranges::find(words, wait.reason, &Words::reason);
     const std::string node = wait.node_id.empty() ? "" : name_of(ring, wait.node_id);
     const std::string number = wait.reason == "silent"
                                    ? age_text(static_cast<std::int64_t>(wait.number))
