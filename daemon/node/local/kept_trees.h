@@ -24,7 +24,7 @@
 
 namespace dynamo {
 
-/// A part has 2^part_levels leaves: some 256 records when a tree is as deep as it should be.
+/// A part has 2^part_levels leaves: 32 to 128 records when its tree is built.
 inline constexpr unsigned part_levels = 4;
 inline constexpr std::size_t part_leaves = std::size_t{1} << part_levels;
 
