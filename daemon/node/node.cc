@@ -11,6 +11,7 @@
 #include "daemon/node/repair/exchange.h"
 #include "daemon/node/repair/gc.h"
 #include "daemon/node/repair/handback.h"
+#include "daemon/node/repair/jobs.h"
 #include "daemon/node/repair/mend.h"
 #include "daemon/node/repair/purge.h"
 #include "daemon/node/repair/upkeep.h"
@@ -29,7 +30,8 @@ struct Node::Parts {
           started(now.instant),
           members((draw_identity(), desk), objects, std::move(ring)),
           handback(desk, objects, liveness),
-          exchange(desk, objects, liveness),
+          jobs(desk, liveness),
+          exchange(desk, objects, liveness, jobs),
           mend(desk, objects, liveness),
           purge(desk, objects),
           service{desk, objects, liveness},
@@ -37,6 +39,7 @@ struct Node::Parts {
           replica(service) {
         report(purge.start());
         report(objects.count_hints());
+        report(jobs.start());
         // A ring that is to be persisted was founded just now, so nothing can have been lost.
         report(exchange.on_ring(desk.outbox.ring ? RingCame::just_now : RingCame::at_start));
         known_ring = desk.routes.number();
@@ -57,6 +60,7 @@ struct Node::Parts {
         if (desk.routes.number() == known_ring) return;
         known_ring = desk.routes.number();
         report(exchange.on_ring(RingCame::just_now));
+        jobs.on_ring();
         mend.on_ring();
         purge.on_ring();
     }
@@ -69,6 +73,7 @@ struct Node::Parts {
     void answer(const Origin& origin, const wire::StatusRequest& request);
     void answer(const Origin& origin, const wire::RingRequest& request);
     void answer(const Origin& origin, const wire::FlushRequest& request);
+    void steer(const Origin& origin, const wire::JobRequest& request);
     template <typename Reply>
     void answer(const Origin& origin, Result<Reply> result) {
         if (result)
@@ -89,6 +94,7 @@ struct Node::Parts {
     Instant started;
     Members members;
     Handback handback;
+    Jobs jobs;
     Exchange exchange;
     Mend mend;
     Purge purge;
@@ -136,8 +142,8 @@ void Node::Parts::answer(const Origin& origin, const wire::HelloRequest&) {
     const Member& self = options.self;
     wire::HelloReply reply;
     reply.server = "dynamod " + options.version;
-    reply.features = {"batch", "forward", "keys",  "merge", "observe",
-                      "peek",  "repair",  "trace", "tree"};
+    reply.features = {"batch",   "forward", "jobs",   "keys",  "merge",
+                      "observe", "peek",    "repair", "trace", "tree"};
     reply.max_key = options.limits.key_bytes;
     reply.max_value = options.limits.value_bytes;
     reply.max_context = options.limits.context_bytes;
@@ -209,6 +215,13 @@ void Node::Parts::answer(const Origin& origin, const wire::FlushRequest&) {
     service.answer(origin, wire::FlushReply{objects.hints_held()});
 }
 
+void Node::Parts::steer(const Origin& origin, const wire::JobRequest& request) {
+    if (auto reply = jobs.on(request))
+        service.answer(origin, std::move(*reply), true);
+    else
+        service.answer(origin, reply.error());
+}
+
 void Node::on_client(ClientHandle client, wire::Request request, Now now) {
     Parts& parts = *parts_;
     parts.desk.now = now;
@@ -253,6 +266,10 @@ void Node::on_client(ClientHandle client, wire::Request request, Now now) {
             else if constexpr (std::is_same_v<Request, wire::GcRequest>)
                 parts.answer(origin, gc_status(parts.desk, parts.objects, parts.liveness,
                                                parts.purge, body));
+            else if constexpr (std::is_same_v<Request, wire::JobRequest>)
+                parts.steer(origin, body);
+            else if constexpr (std::is_same_v<Request, wire::JobsRequest>)
+                parts.service.answer(origin, parts.jobs.list());
             else
                 parts.answer(origin, body);
         },
@@ -350,6 +367,7 @@ void Node::Parts::follow_purge() {
     coordinator.on_undone({Code::busy, "this node gave up what it held, which was out of date",
                            desk.options.self.name, Applied::maybe});
     mend.on_ring();
+    jobs.given_up();
     report(exchange.given_up());
 }
 
@@ -377,6 +395,7 @@ void Node::tick(Now now) {
     parts.liveness.tick();
     parts.members.tick();
     parts.handback.tick();
+    parts.jobs.tick();
     parts.exchange.tick();
     parts.mend.tick();
     parts.purge.tick();
@@ -387,8 +406,8 @@ void Node::tick(Now now) {
 Instant Node::wake_at() const {
     const Parts& parts = *parts_;
     return std::min({parts.coordinator.wake_at(), parts.liveness.wake_at(), parts.members.wake_at(),
-                     parts.handback.wake_at(), parts.exchange.wake_at(), parts.mend.wake_at(),
-                     parts.purge.wake_at(), parts.objects.trees().wake_at()});
+                     parts.handback.wake_at(), parts.jobs.wake_at(), parts.exchange.wake_at(),
+                     parts.mend.wake_at(), parts.purge.wake_at(), parts.objects.trees().wake_at()});
 }
 
 Outbox& Node::outbox() { return parts_->desk.outbox; }
@@ -429,6 +448,7 @@ void Node::commit_failed(const Error& error) {
                  std::holds_alternative<wire::TreeNodesReply>(to.reply.body) ||
                  std::holds_alternative<wire::RootsReply>(to.reply.body) ||
                  std::holds_alternative<wire::ScrubReply>(to.reply.body) ||
+                 std::holds_alternative<wire::JobsReply>(to.reply.body) ||
                  std::holds_alternative<wire::DelReply>(to.reply.body))
             to.reply.body = wire::to_reply(unread);
 
@@ -460,6 +480,7 @@ void Node::commit_failed(const Error& error) {
     if (!parts.desk.breaks(Mutant::undone_actor_goes_on)) parts.desk.run = parts.desk.random.bits();
     if (!parts.desk.breaks(Mutant::tree_keeps_undone)) parts.objects.trees().rolled_back();
     parts.report(parts.objects.count_hints());
+    parts.jobs.rolled_back();
     parts.exchange.rolled_back();
     parts.purge.rolled_back();
 }

@@ -60,6 +60,8 @@ enum class Mutant : std::uint8_t {
     tree_keeps_undone,            ///< a Merkle tree keeps what a failed commit has undone
     kept_part_goes_on,            ///< a stored part of a tree stays when a record of it changes
     tree_always_equal,            ///< whoever is asked finds its tree to be equal
+    job_asks_one_owner,           ///< a job takes a partition for done with one of its owners
+    job_counts_abandoned,         ///< a job counts comparisons that were not brought to an end
     old_states_taken,             ///< a state is stored however long ago it was read
     fence_raised_alone,           ///< the fence goes up though not every member has been there
     fence_raised_with_hints,      ///< it goes up though hints are kept

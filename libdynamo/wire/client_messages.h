@@ -13,6 +13,7 @@
 
 #include "dynamo/types.h"
 #include "libdynamo/wire/codec.h"
+#include "libdynamo/wire/job_messages.h"
 #include "libdynamo/wire/upkeep_messages.h"
 
 namespace dynamo::wire {
@@ -461,11 +462,12 @@ using ClientRequest =
     std::variant<HelloRequest, GetRequest, PutRequest, DelRequest, RingRequest, StatsRequest,
                  StatusRequest, StageRequest, PlanRequest, CommitRequest, PeekRequest, KeysRequest,
                  TreeRequest, RootsRequest, StateRequest, MergeRequest, RepairRequest,
-                 ThrottleRequest, FlushRequest, ScrubRequest, CheckRequest, GcRequest>;
+                 ThrottleRequest, FlushRequest, ScrubRequest, CheckRequest, GcRequest, JobRequest,
+                 JobsRequest>;
 using ClientReply =
     std::variant<ErrorReply, HelloReply, GetReply, PutReply, DelReply, RingReply, StatsReply,
                  StatusReply, StageReply, PlanReply, CommitReply, PeekReply, KeysReply,
                  TreeNodesReply, RootsReply, StateReply, MergeReply, RepairReply, ThrottleReply,
-                 FlushReply, ScrubReply, CheckReply, GcReply>;
+                 FlushReply, ScrubReply, CheckReply, GcReply, JobReply, JobsReply>;
 
 }  // namespace dynamo::wire

@@ -35,10 +35,10 @@ NodeId sender_of(std::uint8_t kind) {
 /// The operation whose reply that alternative is.
 std::string_view op_of_reply(const wire::ClientReply& reply) {
     // An error may be the reply to any operation.
-    constexpr std::array<std::string_view, 23> ops = {
-        "get",   "hello",  "get",      "put",   "del",   "ring",  "stats", "status",
-        "stage", "plan",   "commit",   "peek",  "keys",  "tree",  "roots", "state",
-        "merge", "repair", "throttle", "flush", "scrub", "check", "gc"};
+    constexpr std::array<std::string_view, 25> ops = {
+        "get",      "hello",  "get",   "put",   "del",  "ring",  "stats", "status", "stage",
+        "plan",     "commit", "peek",  "keys",  "tree", "roots", "state", "merge",  "repair",
+        "throttle", "flush",  "scrub", "check", "gc",   "job",   "jobs"};
     static_assert(std::variant_size_v<wire::ClientReply> == ops.size());
     return ops[reply.index()];
 }

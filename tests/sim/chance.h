@@ -24,6 +24,7 @@ enum class Stream : std::uint64_t {
     disk = 8,
     heal = 9,
     identity = 10,
+    jobs = 11,
 };
 
 class Chance {

@@ -215,6 +215,8 @@ void Cluster::replied(unsigned node, ClientHandle client, const wire::Reply& rep
     if (world_.trace.wordy())
         world_.say("n" + std::to_string(node + 1) + " -> client " + std::to_string(client) + "  " +
                    describe(reply));
+    if (const auto* jobs = std::get_if<wire::JobsReply>(&reply.body); jobs && jobs_watcher_)
+        jobs_watcher_(node, *jobs);
     if (client >= first_session && listener_.leaves) listener_.leaves(node, client, reply);
 }
 

@@ -31,6 +31,9 @@ class Cluster final : public Surroundings {
     };
 
     explicit Cluster(World& world);
+    /// Called when a node answers the operator what it knows of jobs.
+    using JobsWatcher = std::function<void(unsigned node, const wire::JobsReply& reply)>;
+    void watch_jobs(JobsWatcher watcher) { jobs_watcher_ = std::move(watcher); }
     void listen(Listener listener) { listener_ = std::move(listener); }
 
     /// Starts all nodes and forms the ring, as an operator does: the first founds, the others wait;
@@ -98,6 +101,7 @@ class Cluster final : public Surroundings {
     Network network_;
     std::vector<std::unique_ptr<Process>> processes_;
     Listener listener_;
+    JobsWatcher jobs_watcher_;
     Routes routes_;
     ClusterId cluster_;
     std::uint64_t asked_ = 0;

@@ -41,6 +41,8 @@ enum class Mark : std::uint8_t {
     clock_compacted,
     gave_up,
     old_state_merged,
+    job_done,
+    job_went_on,
     count_,
 };
 
@@ -76,6 +78,8 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Mark::cou
     "a clock was compacted",
     "a node that was put back gave up what it held",
     "a state that writes had superseded since was merged",
+    "a share of a job was done",
+    "a job went on after a restart",
 };
 
 class Marks {

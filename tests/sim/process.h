@@ -102,6 +102,8 @@ class Process {
     [[nodiscard]] const NodeOptions& options() const { return options_; }
     /// The member that lives, or lived, here.
     [[nodiscard]] const NodeId& id() const { return member_; }
+    /// Starts so far.
+    [[nodiscard]] std::uint64_t runs() const { return runs_; }
     [[nodiscard]] unsigned index() const { return index_; }
     /// The ring as it would be read after a crash now.
     [[nodiscard]] const Bytes& saved_ring() const { return ring_; }

@@ -140,6 +140,11 @@ Setup draw_setup(std::uint64_t seed) {
     if (later.chance(0.6))
         setup.keep_trees_every =
             std::chrono::milliseconds(100 + static_cast<int>(later.below(2000)));
+    // What a job promises is not promised of what is purged or damaged (tests/sim/job_watch.h).
+    Random jobs = Chance(seed).at(Stream::setup, 3);
+    if (setup.purge_every > std::chrono::minutes(1) && !setup.has(Fault::damage) &&
+        jobs.chance(0.6))
+        setup.jobs = 1 + static_cast<unsigned>(jobs.below(4));
     return setup;
 }
 
@@ -155,6 +160,7 @@ std::string describe(const Setup& setup) {
         (setup.exchange_every > std::chrono::seconds(1) ? " seldom-exchanges" : "") +
         (setup.purge_every < std::chrono::minutes(1) ? " purges" : "") +
         (setup.keep_trees_every < std::chrono::minutes(1) ? " keeps-trees" : "") +
+        (setup.jobs > 0 ? " jobs=" + std::to_string(setup.jobs) : "") +
         (setup.scrub_every > 2 ? " no-scrub" : "") + " sessions=" + std::to_string(setup.sessions) +
         " keys=" + std::to_string(setup.keys) + " operations=" + std::to_string(setup.operations) +
         " seconds=" +

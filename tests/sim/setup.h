@@ -78,6 +78,7 @@ struct Setup {
     std::size_t scrub_every = 2;  ///< turns with a partition, of which one reads all records
     Duration purge_every{std::chrono::hours(1)};  ///< between steps of the fence
     Duration keep_trees_every{std::chrono::hours(1)};
+    unsigned jobs = 0;          ///< that an operator begins
     bool one_compares = false;  ///< only the first node begins exchanges: they must go both ways
     Durability durability = Durability::sync;
     unsigned sessions = 3;

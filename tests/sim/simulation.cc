@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tests/sim/checkers.h"
+#include "tests/sim/job_watch.h"
 #include "tests/sim/nemesis.h"
 
 namespace dynamo::sim {
@@ -14,7 +15,7 @@ using std::chrono::seconds;
 class Run {
   public:
     Run(const Setup& setup, const Plan& plan, Trace::Mode mode)
-        : plan_(plan), world_(setup, mode), cluster_(world_) {}
+        : plan_(plan), world_(setup, mode), cluster_(world_), jobs_(world_, cluster_) {}
 
     Outcome play() {
         cluster_.form();
@@ -30,6 +31,7 @@ class Run {
         cluster_.network().disturb(true);
         for (const Operation& operation : plan_.operations) workload.schedule(operation);
         for (const Strike& strike : plan_.strikes) nemesis.schedule(strike);
+        jobs_.schedule();
         world_.run_for(world_.setup.chaos);
     }
 
@@ -55,6 +57,7 @@ class Run {
         for (const Bytes& key : scene.keys)
             if (!world_.verdict.failed()) check_available(scene, workload, key);
         settle(scene, workload);
+        if (!world_.verdict.failed()) jobs_.finish(scene);
         if (world_.verdict.failed()) return;
         judge(scene);
         for (const Bytes& key : scene.keys)
@@ -92,6 +95,7 @@ class Run {
     const Plan& plan_;
     World world_;
     Cluster cluster_;
+    JobWatch jobs_;
     Duration convergence_{0};
 };
 

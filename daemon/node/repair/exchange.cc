@@ -5,6 +5,7 @@
 
 #include "daemon/node/repair/compare.h"
 #include "daemon/node/repair/learn.h"
+#include "daemon/node/repair/partition_set.h"
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
@@ -17,26 +18,20 @@ constexpr Duration longest_rest = std::chrono::seconds(30);
 constexpr std::string_view formed_row = "formed";
 constexpr std::string_view rebuilding_row = "rebuilding";
 
-/// A bit for each partition, the first in the highest bit of the first octet.
-template <typename PartitionMap>
-Bytes bitmap_of(const PartitionMap& partitions, std::uint16_t count) {
-    Bytes bitmap((count + 7u) / 8u, '\0');
-    for (const auto& [partition, value] : partitions) {
-        const unsigned octet = static_cast<std::uint8_t>(bitmap[partition / 8u]);
-        bitmap[partition / 8u] = static_cast<char>(octet | (0x80u >> (partition % 8u)));
-    }
-    return bitmap;
-}
-
-bool bit_of(BytesView bitmap, std::uint16_t partition) {
-    const unsigned octet = static_cast<std::uint8_t>(bitmap[partition / 8u]);
-    return (octet & (0x80u >> (partition % 8u))) != 0;
+std::size_t octets_of(const std::vector<wire::ExchangeState>& states) {
+    std::size_t octets = 0;
+    for (const wire::ExchangeState& state : states) octets += state.object.size();
+    return octets;
 }
 
 }  // namespace
 
-Exchange::Exchange(Desk& desk, Objects& objects, Liveness& liveness)
-    : desk_(desk), objects_(objects), liveness_(liveness), next_turn_(desk.now.instant) {}
+Exchange::Exchange(Desk& desk, Objects& objects, Liveness& liveness, Jobs& jobs)
+    : desk_(desk),
+      objects_(objects),
+      liveness_(liveness),
+      jobs_(jobs),
+      next_turn_(desk.now.instant) {}
 
 // ------------------------------------------------------------------------------------------
 // rebuilding
@@ -94,11 +89,11 @@ Result<void> Exchange::read_notes() {
     if (!formed) return std::unexpected(formed.error());
     const auto noted = desk_.storage.get(Table::notes(), rebuilding_row);
     if (!noted) return std::unexpected(noted.error());
-    const std::size_t octets = (desk_.routes.partitions() + 7u) / 8u;
+    const std::size_t octets = set_octets(desk_.routes.partitions());
     const bool lost = !formed->has_value() || (noted->has_value() && (*noted)->size() != octets);
     rebuilds_.clear();
     for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
-        if (lost || (noted->has_value() && bit_of(**noted, partition))) rebuilds_[partition] = {};
+        if (lost || (noted->has_value() && is_in(**noted, partition))) rebuilds_[partition] = {};
     if (!lost) return {};
     notes_due_ = true;
     desk_.counters.add("storage.losses");
@@ -116,7 +111,7 @@ Result<void> Exchange::write_notes() {
     auto noted = rebuilds_.empty() || desk_.breaks(Mutant::rebuild_not_noted)
                      ? desk_.storage.erase(Table::notes(), rebuilding_row)
                      : desk_.storage.put(Table::notes(), rebuilding_row,
-                                         bitmap_of(rebuilds_, desk_.routes.partitions()));
+                                         set_of_keys(rebuilds_, desk_.routes.partitions()));
     if (noted) notes_due_ = false;
     return noted;
 }
@@ -140,9 +135,9 @@ void Exchange::rolled_back() {
         return;
     }
     const bool readable =
-        noted && (!noted->has_value() || (*noted)->size() == (desk_.routes.partitions() + 7u) / 8u);
+        noted && (!noted->has_value() || (*noted)->size() == set_octets(desk_.routes.partitions()));
     for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
-        if (!readable || (noted->has_value() && bit_of(**noted, partition)))
+        if (!readable || (noted->has_value() && is_in(**noted, partition)))
             rebuilds_.try_emplace(partition);
     close_to_reads();
 }
@@ -194,15 +189,20 @@ void Exchange::start(const Pair& pair) {
     pass_ = Pass{};
     pass_->partition = pair.partition;
     pass_->partner = pair.partner;
+    pass_->job = pair.job;
+    pass_->began = desk_.now.instant;
     if (const auto rebuild = rebuilds_.find(pair.partition); rebuild != rebuilds_.end()) {
         const auto at = rebuild->second.compared.find(pair.partner);
         if (at != rebuild->second.compared.end()) pass_->first = at->second;
         return offer();
     }
-    // Begun somewhere, so that after a start not all of them read everything.
-    auto& turns = pairs_[{pair.partition, pair.partner}].turns;
-    if (!turns) turns = desk_.random.below(desk_.options.scrub_every);
-    const bool scrubs = ++*turns % desk_.options.scrub_every == 0;
+    bool scrubs = false;
+    if (pair.job.empty()) {
+        // Begun somewhere, so that after a start not all of them read everything.
+        auto& turns = pairs_[{pair.partition, pair.partner}].turns;
+        if (!turns) turns = desk_.random.below(desk_.options.scrub_every);
+        scrubs = ++*turns % desk_.options.scrub_every == 0;
+    }
     const Tree* tree = objects_.trees().want(pair.partition);
     if (tree && !scrubs) begin_with(*tree);
     offer();
@@ -212,6 +212,12 @@ void Exchange::go_on(Duration partner_asks) {
     const Instant now = desk_.now.instant;
     pass_->rests_until = std::max(desk_.budget.ready(Budget::Kind::exchange, now),
                                   now + std::min(partner_asks, longest_rest));
+    if (!pass_->job.empty()) {
+        const Instant job_rests = jobs_.rests_until(pass_->job);
+        if (!jobs_.may_go_on(pass_->job) || (job_rests > now && job_rests >= next_turn_))
+            return put_off_pass();
+        pass_->rests_until = std::max(pass_->rests_until, job_rests);
+    }
     pass_->resting = pass_->rests_until > now;
     if (!pass_->resting) offer();
 }
@@ -293,8 +299,10 @@ void Exchange::on(const NodeId& from, const wire::ExchangeReply& reply) {
         desk_.counters.add("exchange.odd");
         return;
     }
-    give(reply.want);
-    pass_->differences += reply.states.size() + reply.want.size();
+    const std::size_t given = give(reply.want);
+    const std::size_t different = reply.states.size() + reply.want.size();
+    pass_->differences += different;
+    if (!pass_->job.empty()) jobs_.moved(pass_->job, different, given + octets_of(reply.states));
     pass_->resent = false;
     if (reply.status == wire::PeerStatusCode::not_ready) pass_->complete = false;
     const Bytes& next = reply.resume.empty() ? pass_->last : reply.resume;
@@ -331,14 +339,12 @@ bool Exchange::belongs(const wire::ExchangeReply& reply) const {
 /// False when one of them is no state: then none is merged.
 Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states, std::uint64_t stamp) {
     std::vector<Object> objects;
-    std::size_t octets = 0;
     for (const wire::ExchangeState& state : states) {
         auto object = wire::decode_object(state.object);
         if (!object) return false;
         objects.push_back(std::move(*object));
-        octets += state.object.size();
     }
-    desk_.budget.spend(Budget::Kind::exchange, states.size(), octets, desk_.now.instant);
+    desk_.budget.spend(Budget::Kind::exchange, states.size(), octets_of(states), desk_.now.instant);
     for (std::size_t i = 0; i < states.size(); ++i) {
         const auto merged = objects_.merge_in(Slot::of(desk_.routes, states[i].key), objects[i],
                                               states[i].object, stamp);
@@ -348,19 +354,22 @@ Result<bool> Exchange::merge(const std::vector<wire::ExchangeState>& states, std
     return true;
 }
 
-void Exchange::give(const std::vector<Bytes>& rows) {
-    if (desk_.breaks(Mutant::exchange_one_way)) return;
+std::size_t Exchange::give(const std::vector<Bytes>& rows) {
+    std::size_t octets = 0;
+    if (desk_.breaks(Mutant::exchange_one_way)) return octets;
     for (const Bytes& row : rows) {
         const Slot slot{pass_->partition, {}, row};
         // One that has become unreadable since it was offered is given by somebody else.
         auto object = objects_.read_bytes(slot);
         if (!object || object->empty()) continue;
+        octets += object->size();
         desk_.budget.spend(Budget::Kind::exchange, 1, object->size(), desk_.now.instant);
         desk_.send(
             pass_->partner,
             wire::WriteRequest{0, {}, Bytes(slot.key()), std::move(*object), desk_.fence.number()});
         desk_.counters.add("exchange.states_given");
     }
+    return octets;
 }
 
 void Exchange::finish_pass() {
@@ -370,8 +379,9 @@ void Exchange::finish_pass() {
     together.compared_before = std::exchange(together.compared, true);
     together.differences = pass_->differences;
     rebuilt_from(*pass_);
+    jobs_.compared(pass_->partition, pass_->partner, pass_->began);
+    if (pass_->job.empty()) next_turn_ = desk_.now.instant + between_turns();
     pass_.reset();
-    next_turn_ = desk_.now.instant + between_turns();
     // What is rebuilt waits for nothing but the budget.
     if (rebuilds_.empty()) return;
     const Instant ready = desk_.budget.ready(Budget::Kind::exchange, desk_.now.instant);
@@ -391,8 +401,18 @@ void Exchange::abandon_pass() {
             rebuild->second.compared.erase(pass_->partner);
         rebuild_at_ = static_cast<std::uint16_t>(pass_->partition + 1);
     }
+    if (desk_.breaks(Mutant::job_counts_abandoned))
+        jobs_.compared(pass_->partition, pass_->partner, pass_->began);
+    if (pass_->job.empty())
+        next_turn_ = desk_.now.instant + between_turns();
+    else
+        jobs_.failed(pass_->job, pass_->partition);
     pass_.reset();
-    next_turn_ = desk_.now.instant + between_turns();
+}
+
+void Exchange::put_off_pass() {
+    desk_.counters.add("exchange.put_off");
+    pass_.reset();
 }
 
 // ------------------------------------------------------------------------------------------

@@ -23,7 +23,8 @@
 // All of it is paid for (budget.h): a pass rests between two stretches as long as the budget of
 // either end asks for. Turns are so close that every other owner of every partition is compared
 // with twice within options.exchange_pass, so that one that was abandoned has another turn; and
-// never further apart than options.exchange_interval, for equal trees cost one small message.
+// never further apart than options.exchange_interval, for equal trees cost one small message. What
+// jobs want (jobs.h) is compared between those turns, as fast as the budgets allow.
 //
 // Shape:   an offer is bounded in rows and octets, and so is what is sent for one
 // Threads: one; the node's
@@ -38,6 +39,7 @@
 #include "daemon/node/desk.h"
 #include "daemon/node/local/objects.h"
 #include "daemon/node/membership/liveness.h"
+#include "daemon/node/repair/jobs.h"
 
 namespace dynamo {
 
@@ -46,7 +48,7 @@ enum class RingCame : std::uint8_t { at_start, just_now };
 
 class Exchange {
   public:
-    Exchange(Desk& desk, Objects& objects, Liveness& liveness);
+    Exchange(Desk& desk, Objects& objects, Liveness& liveness, Jobs& jobs);
 
     /// Follows the ring of `desk.routes`. Called at start, and in the step in which a ring is
     /// adopted. At start it reads the notes; a member without any has lost its storage, for a ring
@@ -84,6 +86,8 @@ class Exchange {
     struct Pass {
         std::uint16_t partition = 0;
         NodeId partner;
+        std::string job;  ///< that wanted it; empty: it was its turn
+        Instant began;
         bool complete = true;  ///< the partner is not rebuilding itself
         // Nodes of the tree that are compared; none when rows are.
         unsigned level = 0;
@@ -105,6 +109,7 @@ class Exchange {
     struct Pair {
         std::uint16_t partition = 0;
         NodeId partner;
+        std::string job;  ///< as of a Pass
     };
     struct Rebuild {
         std::set<NodeId> passed;           ///< owners with whom a pass has ended
@@ -126,6 +131,7 @@ class Exchange {
     [[nodiscard]] Duration between_turns() const;
     [[nodiscard]] std::optional<Pair> next_to_rebuild();
     [[nodiscard]] std::optional<Pair> next_in_turn();
+    [[nodiscard]] std::optional<Pair> next_of_jobs();
     void start(const Pair& pair);
     /// Goes on when the budgets of both ends allow it.
     void go_on(Duration partner_asks);
@@ -143,13 +149,17 @@ class Exchange {
     [[nodiscard]] bool belongs(const wire::ExchangeReply& reply) const;
     [[nodiscard]] Result<bool> merge(const std::vector<wire::ExchangeState>& states,
                                      std::uint64_t stamp);
-    void give(const std::vector<Bytes>& rows);
+    /// The octets of it.
+    std::size_t give(const std::vector<Bytes>& rows);
     void finish_pass();
     void abandon_pass();
+    /// The job that wanted the pass has to rest: it begins again where nothing differs any more.
+    void put_off_pass();
 
     Desk& desk_;
     Objects& objects_;
     Liveness& liveness_;
+    Jobs& jobs_;
     std::map<std::uint16_t, Rebuild> rebuilds_;
     bool notes_unread_ = false;  ///< storage could not be read when the ring came
     bool notes_due_ = false;     ///< what is noted in storage is not what is held here

@@ -55,23 +55,40 @@ void Exchange::tick() {
         liveness_.silent_since(pass_->partner, pass_->sent);
         abandon_pass();
     }
-    if (pairs_.empty() || desk_.now.instant < next_turn_) return;
-    if (desk_.fence.unsure()) {  // what comes could not be stored; that is a matter of one answer
-        next_turn_ = desk_.now.instant + until_sure;
-        return;
+    const Instant now = desk_.now.instant;
+    if (pairs_.empty() || now < std::min(next_turn_, jobs_.ready_at())) return;
+    const auto put_off = [&](Instant then) {
+        next_turn_ = std::max(next_turn_, then);
+        jobs_.rest_until(then);
+    };
+    if (desk_.fence.unsure())  // what comes could not be stored; that is a matter of one answer
+        return put_off(now + until_sure);
+    const Instant ready = desk_.budget.ready(Budget::Kind::exchange, now);
+    if (ready > now) return put_off(ready);
+    if (desk_.load.refuse_writes || desk_.fence.out_of_date())
+        return put_off(now + between_turns());
+    // A turn that is due comes before any job, so that none holds up what is done anyway.
+    std::optional<Pair> pair;
+    if (now >= next_turn_) {
+        next_turn_ = now + between_turns();
+        pair = next_to_rebuild();
+        if (!pair) pair = next_in_turn();
     }
-    const Instant ready = desk_.budget.ready(Budget::Kind::exchange, desk_.now.instant);
-    next_turn_ = ready > desk_.now.instant ? ready : desk_.now.instant + between_turns();
-    if (desk_.load.refuse_writes || desk_.fence.out_of_date() || ready > desk_.now.instant) return;
-    auto pair = next_to_rebuild();
-    if (!pair) pair = next_in_turn();
+    if (!pair) pair = next_of_jobs();
     if (pair) start(*pair);
+}
+
+std::optional<Exchange::Pair> Exchange::next_of_jobs() {
+    auto turn = jobs_.next();
+    if (!turn) return std::nullopt;
+    return Pair{turn->partition, turn->partner, std::move(turn->job)};
 }
 
 Instant Exchange::wake_at() const {
     if (pass_ && pass_->resting) return pass_->rests_until;
     if (pass_) return pass_->sent + desk_.options.replica_timeout;
-    return !pairs_.empty() || notes_due_ || notes_unread_ ? next_turn_ : Instant::max();
+    if (!pairs_.empty()) return std::min(next_turn_, jobs_.ready_at());
+    return notes_due_ || notes_unread_ ? next_turn_ : Instant::max();
 }
 
 std::optional<Exchange::Pair> Exchange::next_to_rebuild() {
@@ -87,7 +104,7 @@ std::optional<Exchange::Pair> Exchange::next_to_rebuild() {
                 !liveness_.healthy(owner))
                 continue;
             rebuild_at_ = at->first;
-            return Pair{at->first, owner};
+            return Pair{at->first, owner, {}};
         }
     }
     return std::nullopt;
@@ -105,7 +122,7 @@ std::optional<Exchange::Pair> Exchange::next_in_turn() {
             continue;
         }
         const NodeId& owner = owners[turn_owner_++];
-        if (owner != desk_.self() && liveness_.healthy(owner)) return Pair{partition, owner};
+        if (owner != desk_.self() && liveness_.healthy(owner)) return Pair{partition, owner, {}};
     }
     return std::nullopt;
 }

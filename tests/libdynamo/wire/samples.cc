@@ -74,9 +74,30 @@ std::vector<ClientRequest> client_requests() {
             FlushRequest{},
             ScrubRequest{17, Bytes(16, '\x22'), "row-1"},
             CheckRequest{17},
-            GcRequest{true, 9, "row-1"}};
+            GcRequest{true, 9, "row-1"},
+            JobRequest{{500, 50000, 1320, 360},
+                       "3f9a01c7",
+                       JobAction::pause,
+                       Bytes(2, '\xff'),
+                       "all",
+                       1'700'000'000'000},
+            JobsRequest{}};
 }
 Pace sample_pace() { return {4u << 20, true, false, 1800, 2400}; }
+
+JobShare job_share() {
+    return {{500, 50000, 1320, 360},
+            "3f9a01c7",
+            "all",
+            1'700'000'000'000,
+            JobState::running,
+            JobWaits::for_owners,
+            384,
+            100,
+            12,
+            51200,
+            {Bytes(16, '\x22')}};
+}
 
 std::vector<ClientReply> client_replies() {
     return {hello_reply(),
@@ -128,7 +149,9 @@ std::vector<ClientReply> client_replies() {
             FlushReply{5},
             ScrubReply{100, 51200, 1, 1'700'000'000'000, "row-9", 40},
             CheckReply{true, true, 100},
-            GcReply{7, 4096, 12, 10, 4711, 41000, {{"silent", Bytes(16, '\x22'), 1500}}, "row-2"}};
+            GcReply{7, 4096, 12, 10, 4711, 41000, {{"silent", Bytes(16, '\x22'), 1500}}, "row-2"},
+            JobReply{job_share()},
+            JobsReply{{job_share()}}};
 }
 
 std::vector<PeerMessage> peer_messages() {

@@ -17,7 +17,9 @@ using wire::PeerStatusCode;
 struct Replica : Workplace {
     Replica(unsigned index, const RingState& ring, RingCame came = RingCame::just_now,
             Mutant mutant = Mutant::none)
-        : Workplace(index, ring, mutant), exchange(desk, objects, liveness) {
+        : Workplace(index, ring, mutant),
+          jobs(desk, liveness),
+          exchange(desk, objects, liveness, jobs) {
         EXPECT_TRUE(exchange.on_ring(came).has_value());
     }
     void on(const NodeId& from, const wire::PeerMessage& message) {
@@ -51,6 +53,7 @@ struct Replica : Workplace {
         return rows;
     }
 
+    Jobs jobs;
     Exchange exchange;
 };
 

@@ -179,8 +179,9 @@ struct Pair {
     Pair() : ring(ring_of(2, {.partitions = 1})) {
         for (unsigned i = 0; i < 2; ++i) {
             nodes[i] = std::make_unique<Workplace>(i, ring);
-            exchanges[i] =
-                std::make_unique<Exchange>(nodes[i]->desk, nodes[i]->objects, nodes[i]->liveness);
+            jobs[i] = std::make_unique<Jobs>(nodes[i]->desk, nodes[i]->liveness);
+            exchanges[i] = std::make_unique<Exchange>(nodes[i]->desk, nodes[i]->objects,
+                                                      nodes[i]->liveness, *jobs[i]);
             EXPECT_TRUE(exchanges[i]->on_ring(RingCame::just_now));
             nodes[i]->desk.options.scrub_every = 1'000'000;
         }
@@ -229,6 +230,7 @@ struct Pair {
 
     RingState ring;
     std::array<std::unique_ptr<Workplace>, 2> nodes;
+    std::array<std::unique_ptr<Jobs>, 2> jobs;
     std::array<std::unique_ptr<Exchange>, 2> exchanges;
     std::size_t items = 0;  ///< rows that were offered
     std::size_t sums = 0;   ///< nodes of trees that were
