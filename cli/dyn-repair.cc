@@ -17,6 +17,7 @@
 #include "cli/diff/pairs.h"
 #include "cli/diff/repair.h"
 #include "cli/repair/gc.h"
+#include "cli/repair/jobs.h"
 #include "cli/repair/restraint.h"
 #include "cli/repair/scrub.h"
 #include "cli/repair/upkeep.h"
@@ -58,7 +59,8 @@ class RepairTool {
     int run();
     int run_with(Admin& admin, const RingView& ring, Client& client);
     [[nodiscard]] Result<void> mend_list(Repair& repair);
-    [[nodiscard]] Result<void> mend_scope(Admin& admin, const RingView& ring, Repair& repair);
+    [[nodiscard]] Result<void> mend_scope(Admin& admin, const RingView& ring,
+                                          const std::vector<unsigned>& partitions, Repair& repair);
     [[nodiscard]] Result<std::vector<unsigned>> partitions_in_scope(const RingView& ring);
     [[nodiscard]] Result<void> mend_pair(Comparison& comparison,
                                          const std::vector<unsigned>& partitions, Repair& repair);
@@ -75,6 +77,7 @@ class RepairTool {
     Upkeep upkeep_{common_};
     Scrub scrub_{common_};
     Gc gc_{common_};
+    Jobs jobs_{common_};
 
     Admin* admin_ = nullptr;  // while it runs
     const RingView* ring_ = nullptr;
@@ -143,9 +146,11 @@ void RepairTool::build(App& app) {
         .excludes = {"--scope"};
     run_verb.flag({.letter = "", .name = "--dry-run", .help = "say what there is to do, and stop"},
                   dry_run_);
+    jobs_.declare_detach(run_verb);
     restraint_.declare(run_verb, "keys to mend");
     common_.declare(run_verb, {.formats = {}, .keys = true, .lists = true, .network = false});
     run_verb.action([this] { return run(); });
+    jobs_.build(app);
     upkeep_.build(app);
     scrub_.build(app);
     gc_.build(app);
@@ -315,16 +320,13 @@ Result<void> RepairTool::mend_pair(Comparison& comparison, const std::vector<uns
     return {};
 }
 
-Result<void> RepairTool::mend_scope(Admin& admin, const RingView& ring, Repair& repair) {
-    const auto partitions = partitions_in_scope(ring);
-    if (!partitions) {
-        return std::unexpected(partitions.error());
-    }
+Result<void> RepairTool::mend_scope(Admin& admin, const RingView& ring,
+                                    const std::vector<unsigned>& partitions, Repair& repair) {
     if (!only_key_.empty()) {
         mend(repair, {only_key_});
         return {};
     }
-    const auto pairs = pairs_of(ring, *partitions);
+    const auto pairs = pairs_of(ring, partitions);
     for (std::size_t at = 0; at < pairs.size() && !interrupted(); ++at) {
         share_ = static_cast<double>(at) / static_cast<double>(pairs.size());
         progress_.show(looked_at_, failed_, share_);
@@ -368,8 +370,23 @@ int RepairTool::run_with(Admin& admin, const RingView& ring, Client& client) {
     catch_interrupt();
     admin_ = &admin;
     ring_ = &ring;
+    const auto partitions =
+        keys_from_.empty() ? partitions_in_scope(ring) : std::vector<unsigned>{};
+    if (!partitions) {
+        return common_.reporter().error(partitions.error());
+    }
+    const bool by_key = !keys_from_.empty() || !only_key_.empty() || !prefix_.empty();
+    if (!by_key && !dry_run_) {
+        return jobs_.run(admin, ring, *partitions, scope_, restraint_);
+    }
+    if (jobs_.detached()) {
+        return common_.reporter().usage(
+            Error{Code::bad_request,
+                  "--detach is for whole partitions: what is chosen by key the tool mends itself"});
+    }
     Repair repair(client, admin, ring, common_.timeout());
-    const auto done = keys_from_.empty() ? mend_scope(admin, ring, repair) : mend_list(repair);
+    const auto done =
+        keys_from_.empty() ? mend_scope(admin, ring, *partitions, repair) : mend_list(repair);
     if (!done) {
         progress_.clear();
         return common_.reporter().error(done.error());

@@ -14,6 +14,7 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 /// Between two looks at the clock and at the nodes.
 constexpr auto between_looks = std::chrono::seconds(1);
+constexpr int minutes_of_a_day = 24 * 60;
 
 Result<int> minutes_from_text(const std::string& text) {
     const auto colon = text.find(':');
@@ -89,6 +90,26 @@ void Restraint::declare(App& app, const std::string& what) {
                    hours_ = *hours;
                    return {};
                });
+}
+
+JobTerms Restraint::terms() const {
+    JobTerms terms;
+    terms.rate = rate_;
+    if (slow_) {
+        terms.pause_us = static_cast<std::uint64_t>(slow_->count()) * 1000;
+    }
+    if (hours_) {
+        const std::time_t now = std::time(nullptr);
+        std::tm local{};
+        ::localtime_r(&now, &local);
+        const int east = static_cast<int>(local.tm_gmtoff / 60);
+        const auto at_utc = [&](int minute) {
+            return static_cast<unsigned>((minute - east + 2 * minutes_of_a_day) % minutes_of_a_day);
+        };
+        terms.from_minute = at_utc(hours_->from);
+        terms.to_minute = at_utc(hours_->to);
+    }
+    return terms;
 }
 
 std::string Restraint::reason(Admin& admin, const RingView& ring) const {

@@ -36,6 +36,8 @@ class Restraint {
     /// Waits until the task may go on, `done` being counted so far. False when Ctrl-C came.
     [[nodiscard]] bool wait(Admin& admin, const RingView& ring, std::uint64_t done,
                             const Reporter& reporter);
+    /// The same for a job, which nodes hold to it by themselves.
+    [[nodiscard]] JobTerms terms() const;
     /// 0: not bounded.
     [[nodiscard]] unsigned rate() const { return rate_; }
 

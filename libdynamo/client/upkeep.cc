@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "dynamo/admin.h"
-#include "libdynamo/base/address.h"
-#include "libdynamo/client/parts.h"
+#include "libdynamo/client/upkeep_ask.h"
 
 namespace dynamo {
 namespace {
@@ -30,17 +28,6 @@ UpkeepStatus to_status(const wire::RepairReply& reply) {
 }
 
 }  // namespace
-
-/// What Admin's header cannot name: it is installed, the messages are not.
-struct Admin::Upkeep {
-    template <typename Reply>
-    [[nodiscard]] static Result<Reply> ask(Admin& admin, const std::string& address,
-                                           wire::ClientRequest request) {
-        const auto parsed = parse_address(address, default_client_port);
-        if (!parsed) return std::unexpected(parsed.error());
-        return reply_as<Reply>(admin.client_.parts_->ask(std::move(request), to_string(*parsed)));
-    }
-};
 
 Result<UpkeepStatus> Admin::upkeep_at(const std::string& address, bool pairs) {
     wire::RepairRequest request{pairs, 0};

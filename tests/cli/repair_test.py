@@ -4,6 +4,7 @@
     usage: repair_test.py BIN [TEST...]
 """
 import json
+import time
 import unittest
 
 from harness import Tools
@@ -122,6 +123,71 @@ class Repair(Tools):
         self.ok("dyn-repair", "run", "--scope", "range=0..15", "--pause-if", "p99>10m")
         self.ok("dyn-repair", "run", "--scope", "range=3..3", "--window", "00:00-23:59")
 
+    def jobs(self):
+        told = json.loads(self.tool("dyn-repair", "list", "--format", "json").stdout)
+        return {job["job"]: job for job in told["jobs"]}
+
+    def test_a_run_is_a_job_that_nodes_know(self):
+        self.put(50, "job")
+        done = self.tool("dyn-repair", "run", "--scope", "partition=3")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertRegex(done.stderr.decode(), r"job ([0-9a-f]{8})\n.*job \1 is done: 6 of 6 ")
+        told = self.json_of(0, "run", "--scope", "all")
+        self.assertEqual((told["state"], told["scope"], told["failed"], told["dry_run"]),
+                         ("done", "all", 0, False))
+        self.assertEqual((told["pairs"], told["compared"]), (96, 96))
+        self.assertEqual([node["node"] for node in told["nodes"]], ["n1", "n2", "n3", "n4"])
+        self.assertEqual(self.jobs()[told["job"]]["state"], "done")
+        lines = self.ok("dyn-repair", "show", told["job"][:7]).decode().splitlines()
+        self.assertEqual(lines[0].split()[:4], ["NODE", "STATE", "PAIRS", "COMPARED"])
+        self.assertEqual(len(lines), 5)
+        self.ok("dyn-repair", "wait", told["job"])
+        self.exits(1, "dyn-repair", "cancel", told["job"])
+
+    def test_a_job_survives_restarts_and_is_steered(self):
+        self.ok("dyn-cluster", "kill", "n4")
+        try:
+            told = self.tool("dyn-repair", "run", "--detach", "--scope", "node=n4")
+            self.assertEqual(told.returncode, 7, "n4 has no share of it")
+            job = told.stdout.decode().strip()
+            self.assertRegex(job, "^[0-9a-f]{8}$")
+
+            def only_n4_is_waited_for():
+                waits = {node["waits_for"] for node in
+                         json.loads(self.tool("dyn-repair", "show", job, "--format",
+                                              "json").stdout)["nodes"]}
+                return waits == {"n4"}
+            self.eventually(only_n4_is_waited_for, "the others are compared")
+            self.exits(7, "dyn-repair", "wait", job, "--wait", "100ms")
+            self.exits(7, "dyn-repair", "pause", job)
+            self.ok("dyn-cluster", "kill", "n1")
+            self.ok("dyn-cluster", "restart", "n1")
+        finally:
+            self.ok("dyn-cluster", "restart", "n4")
+        self.eventually(lambda: self.jobs()[job]["state"] == "paused", "all answer")
+        self.assertEqual({node["state"] for node in self.jobs()[job]["nodes"]}, {"paused"})
+        self.ok("dyn-repair", "resume", job)
+        self.ok("dyn-repair", "wait", job)
+        self.assertEqual(self.jobs()[job]["state"], "done")
+        self.eventually(self.all_compared, "every pair compared")
+
+    def test_a_job_keeps_to_its_terms_and_can_be_cancelled(self):
+        job = self.ok("dyn-repair", "run", "--detach", "--window", self.other_hours(),
+                      "--max-rate", "5", "--pause-if", "p99>10m").decode().strip()
+        told = self.jobs()[job]
+        self.assertEqual((told["state"], told["max_rate"], told["pause_if_us"]),
+                         ("running", 5, 600_000_000))
+        self.assertEqual({node["waits_for"] for node in told["nodes"]}, {"hours"})
+        self.ok("dyn-repair", "cancel", job)
+        self.assertEqual(self.jobs()[job]["state"], "cancelled")
+        self.exits(1, "dyn-repair", "wait", job)
+
+    @staticmethod
+    def other_hours():
+        """An hour of the day that is not now, nor soon."""
+        hour = (time.localtime().tm_hour + 12) % 24
+        return f"{hour:02}:00-{(hour + 1) % 24:02}:00"
+
     def test_what_makes_no_sense_is_refused(self):
         for words in (("throttle",), ("throttle", "fast"), ("throttle", "1"), ("throttle", "0"),
                       ("throttle", "4MiB", "--node", "n9"), ("hints",), ("hints", "keep"),
@@ -130,7 +196,9 @@ class Repair(Tools):
                       ("scrub", "--window", "25:00-06:00"), ("scrub", "--window", "22:00"),
                       ("rebuild-tree", "--partition", "16"), ("status", "--node", "n9"),
                       ("run", "--scope", "range=5"), ("run", "--scope", "range=5..2"),
-                      ("run", "--scope", "range=0..16")):
+                      ("run", "--scope", "range=0..16"), ("show",), ("show", "nosuchjob"),
+                      ("wait", "x", "--wait", "long"), ("cancel", ""),
+                      ("run", "--detach", "--scope", "key=a"), ("run", "--detach", "--dry-run")):
             self.exits(2, "dyn-repair", *words)
 
 

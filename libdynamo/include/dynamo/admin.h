@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "dynamo/client.h"
+#include "dynamo/jobs.h"
 #include "dynamo/upkeep.h"
 
 namespace dynamo {
@@ -182,6 +183,16 @@ class Admin {
     /// Has it build a tree, `anew` though there is one. Whether it is complete: else ask again.
     [[nodiscard]] Result<bool> build_tree_at(const std::string& address, unsigned partition,
                                              bool anew);
+
+    /// Has it begin its share of a job, in a ring of so many partitions. A job that it knows goes
+    /// on as it is. busy when too many are open there.
+    [[nodiscard]] Result<JobShare> begin_job_at(const std::string& address, const NewJob& job,
+                                                unsigned partitions);
+    /// bad_request for a job that it does not know. One that has ended stays as it is.
+    [[nodiscard]] Result<JobShare> steer_job_at(const std::string& address, const std::string& id,
+                                                JobStep step);
+    /// Its shares of all jobs that it knows, the youngest first.
+    [[nodiscard]] Result<std::vector<JobShare>> jobs_at(const std::string& address);
 
     /// What a join may override of what the node says of itself.
     struct JoinOptions {
