@@ -127,6 +127,7 @@ void Jobs::rolled_back() {
 }
 
 void Jobs::on_ring() {
+    if (unread_) return;  // it is followed when they are read
     for (auto& [id, job] : jobs_) {
         if (!is_open(job.share)) continue;
         settle(job);
@@ -335,6 +336,7 @@ std::optional<Jobs::Turn> Jobs::next_of(Job& job) const {
 }
 
 void Jobs::compared(std::uint16_t partition, const NodeId& partner, Instant began) {
+    if (unread_) return;  // what is here may count passes that were undone
     for (auto& [id, job] : jobs_) {
         if (!is_open(job.share) || began <= job.began) continue;
         const auto at = job.left.find(partition);
