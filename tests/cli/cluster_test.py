@@ -424,7 +424,8 @@ class Examples(Tools):
     # ring of a cluster that does not wait for it, or take long (bench_test.py shortens those).
     dump = "dyn-dump -o monday.dump; dyn-dump | gzip >monday.dump.gz"
     before = {"dyn-merge": siblings.format("cart:7") + siblings.format("note"),
-              "dyn-load": dump, "dyn-merkle-diff": dump}
+              "dyn-load": dump,
+              "dyn-merkle-diff": dump + "; dyn-repair run; dyn-merkle-diff n1 --save n1.tree"}
     elsewhere = re.compile(r"^dyn-cluster|^dyn-bench|^dyn-ring (join|commit|plan)|other:7100")
 
     def test_of_every_tool(self):

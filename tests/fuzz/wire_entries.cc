@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "dynamo/dump.h"
+#include "dynamo/saved_tree.h"
 #include "libdynamo/base/address.h"
 #include "libdynamo/base/check.h"
 #include "libdynamo/base/hash.h"
@@ -224,7 +225,7 @@ std::vector<Seed> text_seeds() {
             {"quote", Bytes("\3it\\\n\xc3\xa9\xff"sv)}};
 }
 
-// ------------------------------------------------------------------------------------------ dumps
+// ------------------------------------------------------------------------ dumps and saved trees
 
 /// With the checksums that its parts ought to have: without, hardly an input comes any further.
 Bytes with_checksums(BytesView input) {
@@ -246,34 +247,67 @@ Bytes with_checksums(BytesView input) {
     return dump;
 }
 
-/// What is told of a dump that comes so many octets at a time.
-Bytes told_of(BytesView dump, std::size_t at_once) {
-    DumpReader reader;
+/// What is wrong with a record, or empty.
+Bytes tell(const DumpReader::Part& part, Bytes& told) {
+    const auto* record = std::get_if<DumpRecord>(&part);
+    if (!record) return {};
+    told += record->key + " ";
+    return wire::decode_object(record->state.octets) ? "" : "a record without a state";
+}
+Bytes tell(const TreeFileReader::Part& part, Bytes& told) {
+    const auto* tree = std::get_if<PartitionTree>(&part);
+    if (!tree) return {};
+    told += std::to_string(tree->partition) + " ";
+    for (const PartitionTree::Leaf& leaf : tree->leaves)
+        if (leaf.place >> tree->depth != 0) return "a leaf beside the tree";
+    static_cast<void>(tree->worth(0, 0));
+    return {};
+}
+
+/// What is told of a file that comes so many octets at a time; `wrong` is set when it should not
+/// be.
+template <typename Reader>
+Bytes told_of(BytesView file, std::size_t at_once, std::string& wrong) {
+    Reader reader;
     Bytes told;
     std::size_t begin = 0;
     std::size_t end = 0;
     for (;;) {
         std::size_t taken = 0;
-        const auto part = reader.next(dump.substr(begin, end - begin), end == dump.size(), taken);
+        const auto part = reader.next(file.substr(begin, end - begin), end == file.size(), taken);
         if (!part) return told + part.error().message;
         begin += taken;
-        if (const auto* record = std::get_if<DumpRecord>(&*part)) {
-            told += record->key + " ";
-            if (!wire::decode_object(record->state.octets)) return "a record without a state";
-        }
+        if (const Bytes found = tell(*part, told); !found.empty()) wrong = found;
         if (!std::holds_alternative<std::monostate>(*part)) continue;
-        if (end == dump.size()) return reader.complete() ? told + reader.root() : "no end";
-        end = std::min(dump.size(), end + at_once);
+        if (end == file.size()) {
+            if (!reader.complete()) wrong = "no end";
+            return told;
+        }
+        end = std::min(file.size(), end + at_once);
     }
 }
 
-std::string run_dump(BytesView input) {
-    const Bytes dump = with_checksums(input);
-    const Bytes whole = told_of(dump, dump.size());
-    if (whole == "no end" || whole == "a record without a state") return whole;
+template <typename Reader>
+std::string run_file(BytesView input) {
+    const Bytes file = with_checksums(input);
+    std::string wrong;
+    const Bytes whole = told_of<Reader>(file, file.size(), wrong);
     for (const std::size_t at_once : {std::size_t{1}, std::size_t{100}})
-        if (told_of(dump, at_once) != whole) return "it matters how a dump arrives";
-    return "";
+        if (told_of<Reader>(file, at_once, wrong) != whole) wrong = "it matters how a file arrives";
+    return wrong;
+}
+
+std::vector<Seed> saved_tree_seeds() {
+    TreeFileWriter writer;
+    const std::string id(32, '7');
+    const Bytes head = writer.head({"shop", id, 17, 256, "n1", id, 1'700'000'000'000});
+    const Bytes first = writer.partition({3, 4, {{0, {1, 2}}, {15, {3, 4}}}});
+    const Bytes second = writer.partition({9, 0, {}});
+    const Bytes tail = writer.tail();
+    return {{"whole", head + first + second + tail},
+            {"head", head},
+            {"cut", head + first.substr(0, 30)},
+            {"swapped", head + second + first + tail}};
 }
 
 std::vector<Seed> dump_seeds() {
@@ -310,7 +344,8 @@ const std::vector<Entry>& wire_entries() {
         {"ring", [] { return golden_seeds({"ring"}, part_input); }, run_ring, Layout::element},
         {"gossip", gossip_seeds, run_gossip, Layout::frames},
         {"text", text_seeds, run_text},
-        {"dump", dump_seeds, run_dump},
+        {"dump", dump_seeds, run_file<DumpReader>},
+        {"saved_tree", saved_tree_seeds, run_file<TreeFileReader>},
     };
     return all;
 }
