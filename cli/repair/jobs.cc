@@ -413,9 +413,9 @@ int Jobs::finish(const RingView& ring, const JobView& job, const Known& known) {
         static_cast<void>(write_out(dumped(object) + "\n"));
     }
     const std::string done =
-        fmt::format("{} of {} comparisons, {} records mended, {}", job.sum(&JobShare::compared),
-                    job.sum(&JobShare::pairs), job.sum(&JobShare::different),
-                    bytes_text(job.sum(&JobShare::octets)));
+        fmt::format("{} of {} comparisons, {} records given or taken, {}",
+                    job.sum(&JobShare::compared), job.sum(&JobShare::pairs),
+                    job.sum(&JobShare::different), bytes_text(job.sum(&JobShare::octets)));
     const JobState state = job.state();
     if (state == JobState::done && known.silent.empty()) {
         common_.reporter().remark(fmt::format("job {} is done: {}", job.id, done));
