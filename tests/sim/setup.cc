@@ -141,9 +141,9 @@ Setup draw_setup(std::uint64_t seed) {
         setup.keep_trees_every =
             std::chrono::milliseconds(100 + static_cast<int>(later.below(2000)));
     // What a job promises is not promised of what is purged or damaged (tests/sim/job_watch.h).
+    const bool damages = setup.has(Fault::damage) || setup.has(Fault::corner);
     Random jobs = Chance(seed).at(Stream::setup, 3);
-    if (setup.purge_every > std::chrono::minutes(1) && !setup.has(Fault::damage) &&
-        jobs.chance(0.6))
+    if (setup.purge_every > std::chrono::minutes(1) && !damages && jobs.chance(0.6))
         setup.jobs = 1 + static_cast<unsigned>(jobs.below(4));
     return setup;
 }
