@@ -169,8 +169,20 @@ Jobs::Known Jobs::gather(Admin& admin, const RingView& ring, bool told) const {
     return known;
 }
 
-Result<JobView> Jobs::chosen(const Known& known) const {
-    const std::string& text = id_.front().text;
+Result<Jobs::Chosen> Jobs::chosen() const {
+    auto with = common_.open_with_ring();
+    if (!with) {
+        return std::unexpected(with.error());
+    }
+    Known known = gather(with->admin, with->ring, true);
+    auto job = job_named(id_.front().text, known);
+    if (!job) {
+        return std::unexpected(job.error());
+    }
+    return Chosen{std::move(*with), std::move(known), std::move(*job)};
+}
+
+Result<JobView> Jobs::job_named(const std::string& text, const Known& known) {
     if (const JobView* whole = known.find(text)) {
         return *whole;
     }
@@ -250,15 +262,11 @@ int Jobs::list() {
 }
 
 int Jobs::show() {
-    auto with = common_.open_with_ring();
-    if (!with) {
-        return common_.reporter().error(with.error());
+    auto found = chosen();
+    if (!found) {
+        return common_.reporter().error(found.error());
     }
-    const Known known = gather(with->admin, with->ring, true);
-    const auto job = chosen(known);
-    if (!job) {
-        return common_.reporter().error(job.error());
-    }
+    auto& [with, known, job] = *found;
     Table table({{"NODE"},
                  {"STATE"},
                  {"PAIRS", true},
@@ -266,15 +274,15 @@ int Jobs::show() {
                  {"RECORDS", true},
                  {"BYTES", true},
                  {"WAITS FOR"}});
-    for (const JobView::Part& part : job->parts) {
-        const std::string waits = waits_of(with->ring, part.share);
+    for (const JobView::Part& part : job.parts) {
+        const std::string waits = waits_of(with.ring, part.share);
         table.add({part.node.name, std::string(name_of(part.share.state)),
                    fmt::format("{}", part.share.pairs), fmt::format("{}", part.share.compared),
                    fmt::format("{}", part.share.different), bytes_text(part.share.octets),
                    waits.empty() ? "-" : waits});
     }
     nlohmann::ordered_json object = {{"schema", common_.reporter().schema()}};
-    object.update(json_of(with->ring, *job));
+    object.update(json_of(with.ring, job));
     print(table, object);
     return known.silent.empty() ? exits::done : exits::partial;
 }
@@ -282,23 +290,19 @@ int Jobs::show() {
 // ------------------------------------------------------------------------------------- steering
 
 int Jobs::steer(JobStep step, const std::string& done) {
-    auto with = common_.open_with_ring();
-    if (!with) {
-        return common_.reporter().error(with.error());
+    auto found = chosen();
+    if (!found) {
+        return common_.reporter().error(found.error());
     }
-    const Known known = gather(with->admin, with->ring, true);
-    const auto job = chosen(known);
-    if (!job) {
-        return common_.reporter().error(job.error());
-    }
-    if (std::ranges::none_of(job->parts,
+    auto& [with, known, job] = *found;
+    if (std::ranges::none_of(job.parts,
                              [](const JobView::Part& part) { return is_open(part.share); })) {
         return common_.reporter().no(
-            fmt::format("job {} has ended: it is {}", job->id, name_of(job->state())));
+            fmt::format("job {} has ended: it is {}", job.id, name_of(job.state())));
     }
     bool all = known.silent.empty();
-    for (const JobView::Part& part : job->parts) {
-        const auto steered = with->admin.steer_job_at(part.node.client_address, job->id, step);
+    for (const JobView::Part& part : job.parts) {
+        const auto steered = with.admin.steer_job_at(part.node.client_address, job.id, step);
         if (!steered) {
             static_cast<void>(common_.reporter().error(steered.error(), part.node.name));
             all = false;
@@ -306,24 +310,20 @@ int Jobs::steer(JobStep step, const std::string& done) {
     }
     if (!all) {
         common_.reporter().remark(fmt::format(
-            "job {} is {}, but not at every node; say it again when all answer", job->id, done));
+            "job {} is {}, but not at every node; say it again when all answer", job.id, done));
         return exits::partial;
     }
-    common_.reporter().remark(fmt::format("job {} is {}", job->id, done));
+    common_.reporter().remark(fmt::format("job {} is {}", job.id, done));
     return exits::done;
 }
 
 int Jobs::wait() {
-    auto with = common_.open_with_ring();
-    if (!with) {
-        return common_.reporter().error(with.error());
-    }
-    const auto job = chosen(gather(with->admin, with->ring, false));
-    if (!job) {
-        return common_.reporter().error(job.error());
+    auto found = chosen();
+    if (!found) {
+        return common_.reporter().error(found.error());
     }
     catch_interrupt();
-    return follow(with->admin, with->ring, job->id, nullptr);
+    return follow(found->with.admin, found->with.ring, found->job.id, nullptr);
 }
 
 int Jobs::run(Admin& admin, const RingView& ring, const std::vector<unsigned>& partitions,

@@ -55,8 +55,15 @@ class Jobs {
     int steer(JobStep step, const std::string& done);
     /// `told`: of nodes that do not answer.
     [[nodiscard]] Known gather(Admin& admin, const RingView& ring, bool told) const;
-    /// The job that the operand names, whole or by its beginning.
-    [[nodiscard]] Result<JobView> chosen(const Known& known) const;
+    /// The job that the operand names, and who was asked.
+    struct Chosen {
+        CommonOptions::Operator with;
+        Known known;
+        JobView job;
+    };
+    [[nodiscard]] Result<Chosen> chosen() const;
+    /// Whole, or by its beginning.
+    [[nodiscard]] static Result<JobView> job_named(const std::string& text, const Known& known);
     /// Until it has ended, patience or Ctrl-C. `again`: to be begun at members that do not know it;
     /// then nodes that stay away end the wait as well.
     [[nodiscard]] int follow(Admin& admin, const RingView& ring, const std::string& id,

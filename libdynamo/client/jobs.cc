@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "libdynamo/client/upkeep_ask.h"
+#include "libdynamo/ring/partition_set.h"
 
 namespace dynamo {
 namespace {
@@ -24,16 +25,6 @@ JobShare to_share(wire::JobShare&& share) {
     return out;
 }
 
-/// A bit for each partition, the first in the highest bit of the first octet.
-Bytes bitmap_of(const std::vector<unsigned>& partitions, unsigned count) {
-    Bytes bitmap((count + 7) / 8, '\0');
-    for (const unsigned partition : partitions) {
-        const unsigned octet = static_cast<std::uint8_t>(bitmap[partition / 8]);
-        bitmap[partition / 8] = static_cast<char>(octet | (0x80u >> (partition % 8)));
-    }
-    return bitmap;
-}
-
 }  // namespace
 
 std::string_view name_of(JobState state) {
@@ -52,12 +43,14 @@ std::string_view name_of(JobState state) {
 
 Result<JobShare> Admin::begin_job_at(const std::string& address, const NewJob& job,
                                      unsigned partitions) {
-    for (const unsigned partition : job.partitions)
+    wire::JobRequest request;
+    request.partitions.assign(set_octets(static_cast<std::uint16_t>(partitions)), '\0');
+    for (const unsigned partition : job.partitions) {
         if (partition >= partitions)
             return fail(Code::bad_request, "there is no partition " + std::to_string(partition));
-    wire::JobRequest request;
+        put_in(request.partitions, static_cast<std::uint16_t>(partition));
+    }
     request.id = job.id;
-    request.partitions = bitmap_of(job.partitions, partitions);
     request.scope = job.scope;
     request.began_ms = job.began_ms;
     request.rate = job.terms.rate;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "daemon/node/repair/partition_set.h"
 #include "libdynamo/base/hash.h"
+#include "libdynamo/ring/partition_set.h"
 
 namespace dynamo::sim {
 namespace {

@@ -5,7 +5,7 @@
 
 #include "daemon/node/repair/compare.h"
 #include "daemon/node/repair/learn.h"
-#include "daemon/node/repair/partition_set.h"
+#include "libdynamo/ring/partition_set.h"
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {

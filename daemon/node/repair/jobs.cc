@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "daemon/node/repair/partition_set.h"
+#include "libdynamo/ring/partition_set.h"
 #include "libdynamo/wire/struct_codec.h"
 
 namespace dynamo {

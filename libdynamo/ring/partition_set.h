@@ -21,14 +21,17 @@ namespace dynamo {
     return (octet & (0x80u >> (partition % 8u))) != 0;
 }
 
+/// Likewise.
+inline void put_in(Bytes& bitmap, std::uint16_t partition) {
+    const unsigned octet = static_cast<std::uint8_t>(bitmap[partition / 8u]);
+    bitmap[partition / 8u] = static_cast<char>(octet | (0x80u >> (partition % 8u)));
+}
+
 /// The keys of a map from partitions to whatever.
 template <typename PartitionMap>
 [[nodiscard]] Bytes set_of_keys(const PartitionMap& partitions, std::uint16_t count) {
     Bytes bitmap(set_octets(count), '\0');
-    for (const auto& [partition, value] : partitions) {
-        const unsigned octet = static_cast<std::uint8_t>(bitmap[partition / 8u]);
-        bitmap[partition / 8u] = static_cast<char>(octet | (0x80u >> (partition % 8u)));
-    }
+    for (const auto& [partition, value] : partitions) put_in(bitmap, partition);
     return bitmap;
 }
 
