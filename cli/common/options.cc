@@ -149,12 +149,16 @@ ClientOptions CommonOptions::client_options() const {
     return options;
 }
 
-Candidates CommonOptions::live_nodes() {
+Result<CommonOptions::Operator> CommonOptions::open_for_completion() {
     CommonOptions options("completion");
     options.seeds_ = environment("DYN_SEEDS");
     options.cluster_ = environment("DYN_CLUSTER");
     options.timeout_ = std::chrono::milliseconds(300);
-    const auto with = options.open_with_ring();
+    return options.open_with_ring();
+}
+
+Candidates CommonOptions::live_nodes() {
+    const auto with = open_for_completion();
     if (!with) {
         return {};
     }

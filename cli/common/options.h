@@ -64,7 +64,9 @@ class CommonOptions {
     [[nodiscard]] Result<Operator> open_with_ring() const;
     [[nodiscard]] std::vector<std::string> seeds() const;
 
-    /// Names of the cluster's nodes, for completion: asked of the environment's seeds, quickly.
+    /// The same for completion: asked of the environment's seeds, quickly.
+    [[nodiscard]] static Result<Operator> open_for_completion();
+    /// Names of the cluster's nodes, for completion.
     [[nodiscard]] static Candidates live_nodes();
 
   private:

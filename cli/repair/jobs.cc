@@ -73,6 +73,20 @@ std::string share_text(std::uint64_t compared, std::uint64_t pairs) {
     return pairs == 0 ? "100%" : fmt::format("{}%", compared * 100 / pairs);
 }
 
+Candidates live_jobs() {
+    auto with = CommonOptions::open_for_completion();
+    Candidates candidates;
+    for (const NodeInfo& node : with ? with->ring.nodes : std::vector<NodeInfo>{}) {
+        const auto shares = with->admin.jobs_at(node.client_address);
+        for (const JobShare& share : shares ? *shares : std::vector<JobShare>{}) {
+            if (std::ranges::find(candidates, share.id, &Candidate::word) == candidates.end()) {
+                candidates.push_back({share.id, share.scope});
+            }
+        }
+    }
+    return candidates;
+}
+
 }  // namespace
 
 JobState JobView::state() const {
@@ -104,7 +118,8 @@ void Jobs::build(App& app) {
         verb.operands({.name = "JOB",
                        .help = "its id, or as much of it as tells it from others",
                        .least = 1,
-                       .most = 1},
+                       .most = 1,
+                       .complete = live_jobs},
                       id_);
     };
     app.verb("list", "the jobs that nodes know").action([this] { return list(); });
