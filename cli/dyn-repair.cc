@@ -98,16 +98,19 @@ Spec RepairTool::spec() {
         .brief = "have replicas mended now, and see how they mend themselves",
         .about =
             "Replicas mend their differences by themselves; status tells how far they are, "
-            "throttle how fast they may. run does it at once, for all keys or some, and says when "
-            "all owners hold the same. It finds what differs as dyn-merkle-diff does, so a repair "
-            "of what is whole costs next to nothing, and one that was interrupted goes on where it "
-            "was when it is run again. scrub finds what a disk has damaged.",
+            "throttle how fast they may. run does it at once, for all keys or some: whole "
+            "partitions as a job, which nodes go on with by themselves, over restarts too, and "
+            "which list, show, wait, pause, resume and cancel are about. What is the same "
+            "everywhere costs next to nothing. scrub finds what a disk has damaged, gc forgets "
+            "what was deleted.",
         .build = [this](App& app) { build(app); },
         .examples = {{"dyn-repair run", "Mend everything that owners hold differently."},
                      {"dyn-repair status || mail -s 'replicas are late' operator < /dev/null",
                       "Hear of it when copies were not compared in time, from cron."},
                      {"dyn-repair run --scope node=n2 --max-rate 500",
                       "Mend what n2 owns, 500 keys a second."},
+                     {"dyn-repair wait $(dyn-repair run --detach)",
+                      "Leave it to the nodes, and wait until it is done."},
                      {"dyn-repair run --scope prefix=cart: --dry-run", "Say what would be mended."},
                      {"dyn-merkle-diff n1 n3 --keys -0 | dyn-repair run --keys-from - -0",
                       "Mend what two nodes differ in."},
