@@ -237,35 +237,47 @@ void BdbPageGuard::give_back(const Slot& held) {
     busy_[static_cast<std::size_t>(&held - &slot(0))] = false;
 }
 
-void BdbPageGuard::forget_older(const Slot& newer) {
+bool BdbPageGuard::forget_older(const std::string& file, off_t offset) {
     const std::lock_guard hold(lock_);
+    bool any = false;
     for (std::size_t index = 0; index < slot_count; ++index) {
         Slot& older = slot(index);
-        if (!busy_[index] && older.is_marked() && older.offset == newer.offset &&
-            older.file == newer.file)
-            older.mark(false);
+        if (busy_[index] || !older.is_marked() ||
+            older.offset != static_cast<std::uint64_t>(offset) || older.file_name() != file)
+            continue;
+        older.mark(false);
+        any = true;
     }
+    return any;
 }
 
 ssize_t BdbPageGuard::write(int descriptor, const std::string& file, BytesView page, off_t offset) {
     const bool fits = page.size() <= most_page_bytes && file.size() < most_name_bytes;
     Slot* const held = fits ? take() : nullptr;
-    if (held == nullptr)
-        return write_all(descriptor, page, offset) ? static_cast<ssize_t>(page.size()) : -1;
-    held->size = static_cast<std::uint32_t>(page.size());
-    held->offset = static_cast<std::uint64_t>(offset);
-    held->file.fill('\0');
-    std::copy(file.begin(), file.end(), held->file.begin());
-    std::copy(page.begin(), page.end(), held->page.begin());
-    held->mark(true);
-    // An older image that a full disk did not take is void now; until here it was needed. Should a
-    // kill leave both marked, either is good: the log is ahead of each.
-    forget_older(*held);
-    const bool written = write_all(descriptor, page, offset);
+    bool was_cut = false;
+    if (held != nullptr) {
+        held->size = static_cast<std::uint32_t>(page.size());
+        held->offset = static_cast<std::uint64_t>(offset);
+        held->file.fill('\0');
+        std::copy(file.begin(), file.end(), held->file.begin());
+        std::copy(page.begin(), page.end(), held->page.begin());
+        held->mark(true);
+        // An older image that a full disk cut is void now. Should a kill leave both marked, either
+        // is good: the log is ahead of each, and no checkpoint counts on a page that was cut.
+        was_cut = forget_older(file, offset);
+    }
+    std::size_t taken = 0;
+    const bool written = write_all(descriptor, page, offset, &taken);
     const int number = written ? 0 : errno;
     last_failure_ = number;
-    if (written) held->mark(false);
-    give_back(*held);
+    // Without a slot the older image was needed until here. Left marked, a kill would put it back
+    // over a page that the next checkpoint counts on.
+    if (written && held == nullptr) forget_older(file, offset);
+    if (held != nullptr) {
+        // A disk that took nothing left the page as it was: a full one would soon hold every slot.
+        if (written || (taken == 0 && !was_cut)) held->mark(false);
+        give_back(*held);
+    }
     errno = number;
     return written ? static_cast<ssize_t>(page.size()) : -1;
 }

@@ -9,9 +9,9 @@
 //
 //     pages-in-flight:  header | slot 0 | slot 1 | ...      a slot: which file, where, the page
 //
-// A page that a full disk did not take stays marked until a later write of it succeeds. After a
-// power loss the slots mean nothing (the kernel writes mapped memory in any order) and are cleared:
-// against that, a page is as whole as the disk writes it.
+// A page of which a full disk took a part stays marked until a later write of it succeeds, with a
+// slot or without. After a power loss the slots mean nothing (the kernel writes mapped memory in
+// any order) and are cleared: against that, a page is as whole as the disk writes it.
 //
 // Shape:   8 slots of up to 64 KiB; more writers than slots write without one
 // Threads: any
@@ -66,7 +66,8 @@ class BdbPageGuard {
     [[nodiscard]] Slot& slot(std::size_t index) const;
     [[nodiscard]] Slot* take();
     void give_back(const Slot& held);
-    void forget_older(const Slot& newer);
+    /// Whether there was an image of a page that was cut.
+    bool forget_older(const std::string& file, off_t offset);
     [[nodiscard]] Result<void> restore();
 
     std::filesystem::path directory_;

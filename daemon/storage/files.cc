@@ -117,13 +117,14 @@ FileHandle::~FileHandle() {
     if (is_open()) (void)::close(descriptor_);
 }
 
-bool write_all(int descriptor, BytesView bytes, off_t offset) {
+bool write_all(int descriptor, BytesView bytes, off_t offset, std::size_t* taken) {
     while (!bytes.empty()) {
         const ssize_t count = ::pwrite(descriptor, bytes.data(), bytes.size(), offset);
         if (count < 0 && errno == EINTR) continue;
         if (count < 0) return false;
         bytes.remove_prefix(static_cast<std::size_t>(count));
         offset += count;
+        if (taken != nullptr) *taken += static_cast<std::size_t>(count);
     }
     return true;
 }

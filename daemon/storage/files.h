@@ -62,7 +62,9 @@ class FileHandle {
     int descriptor_ = -1;
 };
 
-/// Writes all of `bytes` at `offset`; false with errno set when the system does not.
-[[nodiscard]] bool write_all(int descriptor, BytesView bytes, off_t offset);
+/// Writes all of `bytes` at `offset`; false with errno set when the system does not. Adds to
+/// `taken` how many octets it took.
+[[nodiscard]] bool write_all(int descriptor, BytesView bytes, off_t offset,
+                             std::size_t* taken = nullptr);
 
 }  // namespace dynamo
