@@ -124,6 +124,8 @@ Result<void> serve(const Config& config, int signals, Log& log) {
     if (!directory) return std::unexpected(directory.error());
     auto ring = directory->load_ring();
     if (!ring) return std::unexpected(ring.error());
+    auto vote = directory->load_vote();
+    if (!vote) return std::unexpected(vote.error());
     if (ring->has_value())
         if (const auto fits = compare_with_ring(config, **ring, log); !fits) return fits;
 
@@ -146,6 +148,7 @@ Result<void> serve(const Config& config, int signals, Log& log) {
 
     const auto options = node_options(config, directory->node(), **transport);
     Node node(options, std::move(*ring), **storage, Random(random_seed()), now_of_system());
+    node.recall(std::move(*vote));
     Loop loop(node, **storage, *directory, **transport, log,
               {.durability = config.durability,
                .limits = config.limits,

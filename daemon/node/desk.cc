@@ -33,6 +33,7 @@ void Outbox::clear() {
     clients.clear();
     peers.clear();
     ring.reset();
+    vote.reset();
     sync = false;
     log.clear();
 }

@@ -8,12 +8,14 @@
 #include "daemon/node/coordination/replica.h"
 #include "daemon/node/local/inspect.h"
 #include "daemon/node/membership/members.h"
+#include "daemon/node/membership/vote.h"
 #include "daemon/node/repair/exchange.h"
 #include "daemon/node/repair/gc.h"
 #include "daemon/node/repair/handback.h"
 #include "daemon/node/repair/jobs.h"
 #include "daemon/node/repair/mend.h"
 #include "daemon/node/repair/purge.h"
+#include "daemon/node/repair/transfer.h"
 #include "daemon/node/repair/upkeep.h"
 #include "libdynamo/base/check.h"
 #include "libdynamo/wire/state_codec.h"
@@ -28,21 +30,25 @@ struct Node::Parts {
           objects(desk),
           liveness(desk),
           started(now.instant),
-          members((draw_identity(), desk), objects, std::move(ring)),
+          members((draw_identity(), desk), std::move(ring)),
           handback(desk, objects, liveness),
           jobs(desk, liveness),
-          exchange(desk, objects, liveness, jobs),
+          transfer(desk, objects, liveness),
+          exchange(desk, objects, liveness, jobs, transfer),
           mend(desk, objects, liveness),
           purge(desk, objects),
           service{desk, objects, liveness},
           coordinator(service),
-          replica(service) {
+          replica(service),
+          vote(service, members) {
         report(purge.start());
         report(objects.count_hints());
         report(jobs.start());
         // A ring that is to be persisted was founded just now, so nothing can have been lost.
         report(exchange.on_ring(desk.outbox.ring ? RingCame::just_now : RingCame::at_start));
+        transfer.on_ring();
         known_ring = desk.routes.number();
+        known_revision = members.revision();
     }
 
     /// The run and the first request number are drawn before anything is minted or sent.
@@ -57,12 +63,30 @@ struct Node::Parts {
 
     /// After a step that may have brought another ring.
     void follow_ring() {
-        if (desk.routes.number() == known_ring) return;
-        known_ring = desk.routes.number();
-        report(exchange.on_ring(RingCame::just_now));
-        jobs.on_ring();
-        mend.on_ring();
-        purge.on_ring();
+        if (members.revision() == known_revision) return;
+        known_revision = members.revision();
+        if (desk.routes.number() == known_ring) {
+            exchange.on_lists();
+        } else {
+            known_ring = desk.routes.number();
+            report(exchange.on_ring(RingCame::just_now));
+            jobs.on_ring();
+            mend.on_ring();
+            purge.on_ring();
+        }
+        transfer.on_ring();
+        coordinator.on_ring();
+        vote.on_ring();
+    }
+
+    /// What became complete here is noted in the ring, and so is that nothing is left to hand over.
+    void follow_transfer() {
+        if (const auto complete = transfer.take_complete(); !complete.empty())
+            members.note_complete(complete);
+        const bool leaves = desk.routes.find(desk.self()) && !desk.routes.is_member(desk.self());
+        if (leaves && desk.routes.served_by(desk.self()).empty() && transfer.has_left() &&
+            objects.hints_counted() && objects.hints_held() == 0)
+            members.note_released();
     }
 
     /// After a step in which this node may have found that what it holds is out of date.
@@ -95,13 +119,16 @@ struct Node::Parts {
     Members members;
     Handback handback;
     Jobs jobs;
+    Transfer transfer;
     Exchange exchange;
     Mend mend;
     Purge purge;
     Service service;
     Coordinator coordinator;
     Replica replica;
+    Vote vote;
     std::uint64_t known_ring = 0;
+    std::uint64_t known_revision = 0;
     std::set<Bytes> foreign_clusters;  ///< whose messages were refused, to say so once each
 };
 
@@ -245,7 +272,7 @@ void Node::on_client(ClientHandle client, wire::Request request, Now now) {
             else if constexpr (std::is_same_v<Request, wire::PlanRequest>)
                 parts.answer(origin, parts.members.plan());
             else if constexpr (std::is_same_v<Request, wire::CommitRequest>)
-                parts.answer(origin, parts.members.commit(body));
+                parts.vote.commit(origin, body, timeout);
             else if constexpr (std::is_same_v<Request, wire::PeekRequest>)
                 parts.answer(origin, peek(parts.desk, parts.objects, body.key));
             else if constexpr (std::is_same_v<Request, wire::KeysRequest>)
@@ -303,13 +330,14 @@ void Node::Parts::dispatch(const wire::PeerEnvelope& envelope, wire::PeerMessage
         [&]<typename Message>(Message& body) {
             if constexpr (std::is_same_v<Message, wire::ReadRequest> ||
                           std::is_same_v<Message, wire::WriteRequest>) {
-                replica.on(from, body);
+                if (!replica.on(from, envelope.ring, body)) members.tell(from);
             } else if constexpr (std::is_same_v<Message, wire::ReadReply>) {
                 if (!coordinator.on(from, body)) mend.on(from, body);
             } else if constexpr (std::is_same_v<Message, wire::ForwardReply>) {
                 coordinator.on(from, body);
             } else if constexpr (std::is_same_v<Message, wire::WriteReply>) {
-                if (!coordinator.on(from, body)) handback.on(from, body);
+                if (!coordinator.on(from, body) && !handback.on(from, body))
+                    exchange.on(from, body);
             } else if constexpr (std::is_same_v<Message, wire::ForwardRequest>) {
                 coordinator.on(envelope, body);
             } else if constexpr (std::is_same_v<Message, wire::GossipDigest> ||
@@ -318,10 +346,15 @@ void Node::Parts::dispatch(const wire::PeerEnvelope& envelope, wire::PeerMessage
             } else if constexpr (std::is_same_v<Message, wire::Ping>) {
                 desk.send(from, wire::Pong{body.id});
             } else if constexpr (std::is_same_v<Message, wire::ExchangeOffer> ||
-                                 std::is_same_v<Message, wire::ExchangeReply> ||
-                                 std::is_same_v<Message, wire::TreeOffer> ||
+                                 std::is_same_v<Message, wire::TreeOffer>) {
+                exchange.on(from, envelope.ring, body);
+            } else if constexpr (std::is_same_v<Message, wire::ExchangeReply> ||
                                  std::is_same_v<Message, wire::TreeReply>) {
                 exchange.on(from, body);
+            } else if constexpr (std::is_same_v<Message, wire::VoteAsk>) {
+                vote.on(envelope, body);
+            } else if constexpr (std::is_same_v<Message, wire::VoteReply>) {
+                vote.on(from, body);
             } else if constexpr (std::is_same_v<Message, wire::FenceReply>) {
                 purge.on(from, body,
                          envelope.ring == desk.routes.number() &&
@@ -368,6 +401,7 @@ void Node::Parts::follow_purge() {
                            desk.options.self.name, Applied::maybe});
     mend.on_ring();
     jobs.given_up();
+    transfer.rolled_back();
     report(exchange.given_up());
 }
 
@@ -396,10 +430,13 @@ void Node::tick(Now now) {
     parts.members.tick();
     parts.handback.tick();
     parts.jobs.tick();
+    parts.transfer.tick();
     parts.exchange.tick();
     parts.mend.tick();
     parts.purge.tick();
     parts.objects.trees().tick();
+    parts.vote.tick();
+    parts.follow_transfer();
     parts.follow_ring();
 }
 
@@ -407,8 +444,11 @@ Instant Node::wake_at() const {
     const Parts& parts = *parts_;
     return std::min({parts.coordinator.wake_at(), parts.liveness.wake_at(), parts.members.wake_at(),
                      parts.handback.wake_at(), parts.jobs.wake_at(), parts.exchange.wake_at(),
-                     parts.mend.wake_at(), parts.purge.wake_at(), parts.objects.trees().wake_at()});
+                     parts.mend.wake_at(), parts.purge.wake_at(), parts.objects.trees().wake_at(),
+                     parts.transfer.wake_at(), parts.vote.wake_at()});
 }
+
+void Node::recall(wire::Ballots ballots) { parts_->vote.recall(std::move(ballots)); }
 
 Outbox& Node::outbox() { return parts_->desk.outbox; }
 
@@ -482,6 +522,7 @@ void Node::commit_failed(const Error& error) {
     parts.report(parts.objects.count_hints());
     parts.jobs.rolled_back();
     parts.exchange.rolled_back();
+    parts.transfer.rolled_back();
     parts.purge.rolled_back();
 }
 
@@ -492,6 +533,8 @@ Result<bool> Node::tree_is_right(std::uint16_t partition) const {
 const RingState* Node::ring() const { return parts_->members.ring(); }
 
 bool Node::settled() const { return parts_->purge.settled(); }
+
+bool Node::vote_open() const { return parts_->vote.open(); }
 
 std::size_t Node::in_progress() const { return parts_->coordinator.in_progress(); }
 

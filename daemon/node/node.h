@@ -7,7 +7,7 @@
 //
 //     on_client / on_peer / on_unreachable / on_load / tick     any number of times
 //     send outbox().take_early()          questions to peers, which promise nothing
-//     storage.commit(); save outbox().ring durably if it is set
+//     storage.commit(); save outbox().ring and vote durably if they are set
 //     send outbox(); clear it             no answer is given before it is durable
 //
 // When the commit fails, the loop calls commit_failed() instead of sending.
@@ -37,6 +37,8 @@ class Node {
     Node(NodeOptions options, std::optional<RingState> ring, Storage& storage, Random random,
          Now now);
     ~Node();
+    /// What was promised and accepted in votes, as it was persisted; before anything else.
+    void recall(wire::Ballots ballots);
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
 
@@ -67,6 +69,8 @@ class Node {
     /// Whether every member has heard of this run, so that what is stored here is known not to be
     /// older than it was (daemon/node/repair/purge.h).
     [[nodiscard]] bool settled() const;
+    /// Whether a vote on the next ring is open here.
+    [[nodiscard]] bool vote_open() const;
     /// Requests in progress: a clean stop waits for none of them, tests may.
     [[nodiscard]] std::size_t in_progress() const;
 

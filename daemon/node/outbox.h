@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "libdynamo/ring/ring.h"
+#include "libdynamo/wire/ballots.h"
 #include "libdynamo/wire/frames.h"
 #include "libdynamo/wire/peer_messages.h"
 
@@ -43,6 +44,7 @@ struct Outbox {
     std::vector<ToClient> clients;
     std::vector<ToPeer> peers;
     std::optional<RingState> ring;  ///< to be persisted, synced, before anything is sent
+    std::optional<wire::Ballots> vote;  ///< likewise
     /// What is written must be on the disk, whatever the durability, before anything is sent: power
     /// loss must not take it back.
     bool sync = false;

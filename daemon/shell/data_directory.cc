@@ -20,6 +20,7 @@ namespace {
 
 constexpr unsigned identity_format = 1;
 constexpr unsigned ring_format = 1;
+constexpr unsigned vote_format = 1;
 /// A ring of thousands of partitions and members takes less, twice.
 constexpr std::uint64_t ballast_bytes = 4u << 20;
 
@@ -190,18 +191,38 @@ Result<std::optional<RingState>> DataDirectory::load_ring() const {
     return std::move(*ring);
 }
 
+Result<void> DataDirectory::save_durably(const char* name, const Bytes& file) {
+    auto saved = replace_file(directory_ / name, file);
+    // What was adopted or promised cannot be put off until there is room, and it is seldom.
+    if (!saved && saved.error().code == Code::storage_full && ballast().release())
+        saved = replace_file(directory_ / name, file);
+    if (saved) ballast().lay();
+    return saved;
+}
+
 Result<void> DataDirectory::save_ring(const RingState& ring) {
     const auto file = sealed("dynamo-ring", ring_format, wire::encode(ring));
-    auto saved = replace_file(directory_ / "ring", file);
-    // A ring that was adopted cannot be put off until there is room, and rings are few.
-    if (!saved && saved.error().code == Code::storage_full && ballast().release())
-        saved = replace_file(directory_ / "ring", file);
-    if (!saved) return saved;
-    ballast().lay();
+    if (auto saved = save_durably("ring", file); !saved) return saved;
     if (had_ring_) return {};
     // From now on a missing ring is a loss, and not a first start.
     had_ring_ = true;
     return save_identity();
+}
+
+Result<wire::Ballots> DataDirectory::load_vote() const {
+    const auto path = directory_ / "vote";
+    const auto file = read_small_file(path);
+    if (!file) return std::unexpected(file.error());
+    if (!file->has_value()) return wire::Ballots{};
+    const auto content = unsealed("dynamo-vote", vote_format, **file, path);
+    if (!content) return std::unexpected(content.error());
+    auto ballots = wire::decode_ballots(*content);
+    if (!ballots) return damaged(path);
+    return ballots;
+}
+
+Result<void> DataDirectory::save_vote(const wire::Ballots& ballots) {
+    return save_durably("vote", sealed("dynamo-vote", vote_format, wire::encode(ballots)));
 }
 
 }  // namespace dynamo

@@ -3,6 +3,7 @@
 //     DIR/lock        held (flock) while a daemon runs, with its process id in it
 //     DIR/identity    the node's id, made once; whether it has ever had a ring
 //     DIR/ring        the ring state as of the last step, with a checksum
+//     DIR/vote        what it has promised to those who propose the next ring, likewise
 //     DIR/ballast     room for a ring that comes when the disk is full (daemon/storage/ballast.h)
 //     DIR/shard-000/  the storage engine's own (shard.h)
 //
@@ -22,6 +23,7 @@
 #include "daemon/storage/files.h"
 #include "libdynamo/base/id.h"
 #include "libdynamo/ring/ring.h"
+#include "libdynamo/wire/ballots.h"
 
 namespace dynamo {
 
@@ -39,8 +41,12 @@ class DataDirectory {
     [[nodiscard]] Result<std::optional<RingState>> load_ring() const;
     /// Returns when the disk has it. Gives the ballast up when the disk is too full otherwise.
     [[nodiscard]] Result<void> save_ring(const RingState& ring);
+    /// What this node has promised in votes; nothing when it never did.
+    [[nodiscard]] Result<wire::Ballots> load_vote() const;
+    [[nodiscard]] Result<void> save_vote(const wire::Ballots& ballots);
 
   private:
+    [[nodiscard]] Result<void> save_durably(const char* name, const Bytes& file);
     DataDirectory() = default;
     [[nodiscard]] Result<void> take_lock();
     [[nodiscard]] Result<void> load_identity();

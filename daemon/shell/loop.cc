@@ -241,6 +241,12 @@ Result<void> Loop::settle() {
             return saved;
         }
     }
+    if (node_.outbox().vote) {
+        if (auto saved = directory_.save_vote(*node_.outbox().vote); !saved) {
+            saved.error().message = "cannot save a vote: " + saved.error().message;
+            return saved;
+        }
+    }
     write_log();
     send_to_peers(std::exchange(node_.outbox().peers, {}));
     send_to_clients();

@@ -75,7 +75,7 @@ Result<void> Client::Parts::learn_ring() {
     auto state = wire::decode_ring(reply->state);
     if (!state) return std::unexpected(state.error());
     ring = std::move(*state);
-    ring_routes = Routes(ring->head(), wire::digest_of(ring->head()));
+    ring_routes = Routes(*ring, wire::digest_of(ring->head()));
     return {};
 }
 

@@ -60,8 +60,12 @@ StagedChange change_of(const MemberOp& operation, const Epoch& head) {
         case MemberOp::Kind::set:
             change.kind = "set";
             break;
+        case MemberOp::Kind::discard:
+            change.kind = "discard";
+            break;
         case MemberOp::Kind::remove:
-            change.kind = "remove";
+        case MemberOp::Kind::lost:
+            change.kind = operation.kind == MemberOp::Kind::lost ? "lost" : "remove";
             // A removal carries the id alone; the head knows whose it is.
             const auto member = std::ranges::find(head.members, operation.subject.id, &Member::id);
             if (member != head.members.end()) change.node = info_of(*member);

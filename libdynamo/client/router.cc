@@ -36,7 +36,7 @@ Router::Router(Routing routing, const std::vector<std::string>& seeds) : routing
 
 void Router::adopt(const RingState& state) {
     if (state.head().number <= routes_.number()) return;
-    routes_ = Routes(state.head(), wire::digest_of(state.head()));
+    routes_ = Routes(state, wire::digest_of(state.head()));
     cluster_ = state.cluster;
     members_.clear();
     for (const auto& member : routes_.members()) {

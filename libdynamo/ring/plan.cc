@@ -1,9 +1,11 @@
 // Changes of the ring: staged by operators, folded into members, placed into the next epoch.
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include "libdynamo/ring/placement.h"
 #include "libdynamo/ring/ring.h"
+#include "libdynamo/ring/transition.h"
 
 namespace dynamo {
 namespace {
@@ -18,34 +20,83 @@ std::vector<MemberOp> in_order(std::vector<MemberOp> operations) {
     return operations;
 }
 
-// The whole history is folded anew, not only what is staged: an operation that was issued long ago
-// and arrives late must not undo a newer one that has been committed meanwhile.
-std::vector<Member> fold(const RingState& state) {
+/// The last operation of `issuer` that is covered.
+std::uint64_t last_of(const std::map<NodeId, std::uint64_t>& covers, const NodeId& issuer) {
+    const auto covered = covers.find(issuer);
+    return covered == covers.end() ? 0 : covered->second;
+}
+
+/// What a fold of all operations comes to.
+struct Folded {
+    std::map<NodeId, Member> members;
+    std::set<NodeId> lost;
+};
+
+/// All that was issued and not discarded, oldest first.
+std::vector<MemberOp> in_effect(const RingState& state) {
     std::vector<MemberOp> operations;
     for (const auto& [issuer, issued] : state.history)
         operations.insert(operations.end(), issued.begin(), issued.end());
-    std::map<NodeId, Member> members;
-    for (MemberOp& operation : in_order(std::move(operations))) {
+    operations = in_order(std::move(operations));
+    // The latest discard first: one that is discarded itself discards nothing.
+    for (std::size_t i = operations.size(); i-- > 0;) {
+        if (operations[i].kind != MemberOp::Kind::discard) continue;
+        const MemberOp discard = operations[i];
+        const auto earlier = operations.begin() + static_cast<std::ptrdiff_t>(i);
+        const auto kept =
+            std::stable_partition(operations.begin(), earlier, [&](const MemberOp& operation) {
+                return operation.seq <= last_of(discard.kept, operation.issuer);
+            });
+        i = static_cast<std::size_t>(kept - operations.begin());
+        operations.erase(kept, earlier);
+    }
+    return operations;
+}
+
+// The whole history is folded anew, not only what is staged: an operation that was issued long ago
+// and arrives late must not undo a newer one that has been committed meanwhile.
+Folded fold(const RingState& state) {
+    Folded folded;
+    for (MemberOp& operation : in_effect(state)) {
         const NodeId subject = operation.subject.id;
         switch (operation.kind) {
             case MemberOp::Kind::add:
-                members[subject] = std::move(operation.subject);
+                folded.members[subject] = std::move(operation.subject);
                 break;
             case MemberOp::Kind::remove:
-                members.erase(subject);
+                folded.members.erase(subject);
+                break;
+            case MemberOp::Kind::lost:
+                folded.members.erase(subject);
+                folded.lost.insert(subject);
                 break;
             case MemberOp::Kind::set:
-                if (members.contains(subject)) members[subject] = std::move(operation.subject);
+                if (folded.members.contains(subject))
+                    folded.members[subject] = std::move(operation.subject);
+                break;
+            case MemberOp::Kind::discard:
                 break;
         }
     }
-    std::vector<Member> sorted;
-    for (auto& [id, member] : members) sorted.push_back(std::move(member));
-    return sorted;
+    // Once it has been said it stands, whatever is taken back.
+    folded.lost.insert(state.head().lost.begin(), state.head().lost.end());
+    for (const NodeId& node : folded.lost) folded.members.erase(node);
+    return folded;
 }
 
 bool is_member(const Epoch& epoch, const NodeId& node) {
     return std::ranges::binary_search(epoch.members, node, {}, &Member::id);
+}
+
+bool has_been_member(const RingState& state, const NodeId& node) {
+    return std::ranges::any_of(state.epochs,
+                               [&](const Epoch& epoch) { return is_member(epoch, node); });
+}
+
+/// Whether it may come back: what it was to give to others is still with it, for the change that
+/// removed it is being taken back.
+bool is_leaving(const RingState& state, const NodeId& node) {
+    return !state.released.contains(node) && is_moving(state);
 }
 
 Result<void> check_members(const std::vector<Member>& members, const RingState& state) {
@@ -57,9 +108,8 @@ Result<void> check_members(const std::vector<Member>& members, const RingState& 
             return fail(Code::refused, "two members would be named " + member.name + " (" +
                                            other->second.brief() + " and " + member.id.brief() +
                                            ")");
-        const bool has_been = std::ranges::any_of(
-            state.epochs, [&](const Epoch& epoch) { return is_member(epoch, member.id); });
-        if (has_been && !is_member(state.head(), member.id))
+        const bool was = is_member(state.head(), member.id);
+        if (!was && has_been_member(state, member.id) && !is_leaving(state, member.id))
             return fail(Code::refused, "node " + member.id.brief() + " (" + member.name +
                                            ") was removed and cannot return; give it a new " +
                                            "data directory, and with it a new identity");
@@ -67,13 +117,20 @@ Result<void> check_members(const std::vector<Member>& members, const RingState& 
     return {};
 }
 
+/// Sorted: it is who holds a partition that makes a list, not who comes first in it.
 std::vector<NodeId> owners_of(const Epoch& epoch, std::uint16_t partition) {
     std::vector<NodeId> owners;
     for (std::size_t rank = 0; rank < epoch.copies; ++rank) {
         const std::uint16_t index = epoch.table[std::size_t{partition} * epoch.copies + rank];
         if (index != Epoch::nobody) owners.push_back(epoch.members[index].id);
     }
+    std::ranges::sort(owners);
     return owners;
+}
+
+/// Whether exactly the same nodes are members.
+bool same_nodes(const std::vector<Member>& left, const std::vector<Member>& right) {
+    return std::ranges::equal(left, right, {}, &Member::id, &Member::id);
 }
 
 }  // namespace
@@ -82,38 +139,71 @@ std::vector<MemberOp> staged(const RingState& state) {
     std::vector<MemberOp> operations;
     const auto& covers = state.head().covers;
     for (const auto& [issuer, issued] : state.history) {
-        const auto covered = covers.find(issuer);
-        const std::uint64_t last = covered == covers.end() ? 0 : covered->second;
+        const std::uint64_t last = last_of(covers, issuer);
         std::ranges::copy_if(issued, std::back_inserter(operations),
                              [last](const MemberOp& operation) { return operation.seq > last; });
     }
     return in_order(std::move(operations));
 }
 
+namespace {
+
+/// Later than everything that the issuer knows of, also when its wall clock is behind.
+void append(RingState& state, MemberOp operation, WallMs wall_ms) {
+    operation.issued = {wall_ms, 0};
+    for (const auto& [other, operations] : state.history)
+        for (const MemberOp& known : operations)
+            if (known.issued >= operation.issued)
+                operation.issued = {known.issued.wall_ms, known.issued.count + 1};
+    auto& own = state.history[operation.issuer];
+    operation.seq = own.size() + 1;
+    own.push_back(std::move(operation));
+}
+
+}  // namespace
+
 void stage(RingState& state, const NodeId& issuer, MemberOp::Kind kind, const Member& subject,
            std::string note, WallMs wall_ms) {
-    // Later than everything that the issuer knows of, also when its wall clock is behind.
-    Issued issued{wall_ms, 0};
-    for (const auto& [other, operations] : state.history)
-        for (const MemberOp& operation : operations)
-            if (operation.issued >= issued)
-                issued = {operation.issued.wall_ms, operation.issued.count + 1};
-    auto& own = state.history[issuer];
-    own.push_back({issuer, own.size() + 1, issued, kind, subject, std::move(note)});
+    append(state, {issuer, 0, {}, kind, subject, std::move(note)}, wall_ms);
+}
+
+void stage_discard(RingState& state, const NodeId& issuer,
+                   const std::map<NodeId, std::uint64_t>& kept, std::string note, WallMs wall_ms) {
+    append(state, {issuer, 0, {}, MemberOp::Kind::discard, {}, std::move(note), kept}, wall_ms);
+}
+
+std::vector<Member> members_to_be(const RingState& state) {
+    std::vector<Member> sorted;
+    for (auto& [id, member] : fold(state).members) sorted.push_back(std::move(member));
+    return sorted;
 }
 
 Result<Epoch> plan(const RingState& state, const Sha256& parent) {
     if (staged(state).empty()) return fail(Code::refused, "no change is staged");
     const Epoch& head = state.head();
     Epoch next;
-    next.members = fold(state);
+    const Folded folded = fold(state);
+    next.members = members_to_be(state);
+    next.lost.assign(folded.lost.begin(), folded.lost.end());
     if (auto allowed = check_members(next.members, state); !allowed)
         return std::unexpected(allowed.error());
     next.number = head.number + 1;
     next.parent = parent;
     next.copies = head.copies;
     next.partitions = head.partitions;
-    next.table = place(next.members, next.partitions, next.copies, &head);
+    const Epoch* const before =
+        state.epochs.size() > 1 ? &state.epochs[state.epochs.size() - 2] : nullptr;
+    const bool moving = is_moving(state);
+    const bool takes_back = moving && before && same_nodes(next.members, before->members) &&
+                            !same_nodes(next.members, head.members);
+    if (moving && !takes_back && next.lost == head.lost)
+        return fail(Code::refused,
+                    "a change is under way: wait for its end (dyn-ring wait), or take it back "
+                    "(dyn-ring cancel)");
+    if (takes_back && before->lost == next.lost)
+        next.table = before->table;
+    else
+        next.table = place(next.members, next.partitions, next.copies, &head);
     next.version = head.version;
     for (std::uint16_t p = 0; p < next.partitions; ++p)
         if (owners_of(next, p) != owners_of(head, p)) next.version[p] = next.number;

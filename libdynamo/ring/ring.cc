@@ -35,6 +35,23 @@ Result<void> check_histories_agree(const RingState& ours, const RingState& their
     return {};
 }
 
+/// What is noted of single nodes: noted once, it stays.
+bool join_notes(RingState& ours, const RingState& theirs) {
+    bool changed = false;
+    for (const auto& [version, nodes] : theirs.synced)
+        for (const auto& [node, partitions] : nodes) {
+            Bytes& known = ours.synced[version][node];
+            const Bytes before = known;
+            known.resize(partitions.size(), '\0');
+            for (std::size_t i = 0; i < partitions.size(); ++i)
+                known[i] = static_cast<char>(known[i] | partitions[i]);
+            changed = changed || known != before;
+        }
+    for (const NodeId& node : theirs.released)
+        changed = ours.released.insert(node).second || changed;
+    return changed;
+}
+
 }  // namespace
 
 Result<bool> join(RingState& ours, const RingState& theirs) {
@@ -63,7 +80,7 @@ Result<bool> join(RingState& ours, const RingState& theirs) {
         ours.epochs = theirs.epochs;
         changed = true;
     }
-    return changed;
+    return join_notes(ours, theirs) || changed;
 }
 
 RingState found(const ClusterId& cluster, const ClusterSettings& settings, const Member& founder,

@@ -5,7 +5,10 @@
 //
 // The key space is cut into Q equal partitions; an epoch lists, for each, N distinct nodes in order
 // of preference. Staged changes are the operations of the history that the head does not cover yet.
-// Two states of one cluster join into one: the history by issuer, the epochs by the longer line.
+// Epochs form one line, for each number is chosen once, by vote; how one gives way to the next is in
+// transition.h.
+// Two states of one cluster join into one: the history by issuer, the epochs by the longer line,
+// what is noted of single nodes by union.
 //
 // Threads: plain values
 // Errors:  joining states of different clusters, or two lines that differ at one number, is refused
@@ -14,10 +17,12 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "dynamo/error.h"
+#include "libdynamo/base/bytes.h"
 #include "libdynamo/base/hash.h"
 #include "libdynamo/base/id.h"
 #include "libdynamo/base/time.h"
@@ -49,13 +54,20 @@ struct Issued {
 
 /// One change that an operator asked for, with its time of issue (paper section 4.8.1).
 struct MemberOp {
-    enum class Kind : std::uint8_t { add = 1, remove = 2, set = 3 };
+    enum class Kind : std::uint8_t {
+        add = 1,
+        remove = 2,
+        set = 3,
+        lost = 4,     ///< removed, and what it stored is gone for good
+        discard = 5,  ///< voids every earlier operation that `kept` does not cover
+    };
     NodeId issuer;          ///< the node that took it
     std::uint64_t seq = 0;  ///< dense per issuer, from 1
     Issued issued;
     Kind kind = Kind::add;
-    Member subject;    ///< `remove` reads only its id
-    std::string note;  ///< the operator's words
+    Member subject;                          ///< `remove` and `lost` read only its id
+    std::string note;                        ///< the operator's words
+    std::map<NodeId, std::uint64_t> kept{};  ///< of `discard`, as Epoch::covers
     bool operator==(const MemberOp&) const = default;
 };
 
@@ -75,6 +87,9 @@ struct Epoch {
     std::vector<std::uint64_t> version;
     /// Per issuer: the last operation of its history that is folded in.
     std::map<NodeId, std::uint64_t> covers;
+    /// Nodes whose storage was declared gone, sorted. They never come back, and nobody waits for
+    /// them.
+    std::vector<NodeId> lost;
 
     static constexpr std::uint16_t nobody = 0xffff;
     bool operator==(const Epoch&) const = default;
@@ -98,6 +113,11 @@ struct RingState {
     ClusterSettings settings;
     std::map<NodeId, std::vector<MemberOp>> history;
     std::vector<Epoch> epochs;  ///< from number 1, without gaps; the last one is the head
+    /// By the number of an epoch, by node: the partitions (partition_set.h) whose list that epoch
+    /// changed and which the node, in that list, holds completely (transition.h).
+    std::map<std::uint64_t, std::map<NodeId, Bytes>> synced;
+    /// Nodes that were removed and have handed over all that they held.
+    std::set<NodeId> released;
 
     [[nodiscard]] const Epoch& head() const { return epochs.back(); }
     bool operator==(const RingState&) const = default;
@@ -126,12 +146,21 @@ struct RingState {
 void stage(RingState& state, const NodeId& issuer, MemberOp::Kind kind, const Member& subject,
            std::string note, WallMs wall_ms);
 
+/// The same for a `discard` of all that `kept` does not cover: with the head's `covers` of what is
+/// staged, with those of its parent of what the head changed as well.
+void stage_discard(RingState& state, const NodeId& issuer,
+                   const std::map<NodeId, std::uint64_t>& kept, std::string note, WallMs wall_ms);
+
+/// The members that the ring has once all that is staged is committed, sorted by id.
+[[nodiscard]] std::vector<Member> members_to_be(const RingState& state);
+
 /// The epoch that a commit of all staged operations would make: members folded, lists placed so
 /// that few copies move (placement.h), versions set where a list changed. Pure: the same state
 /// gives the same epoch on every node, so its digest is the plan's name. `parent` is the head's
 /// digest (wire/state_codec.h). `proposer` and `issued` are left blank; the committer fills them.
-/// refused when nothing is staged, no member would be left, two would bear one name, or one that
-/// was removed would return.
+/// refused when nothing is staged, no member would be left, two would bear one name, one that was
+/// removed would return, or another change is under way that this one neither takes back nor
+/// declares a node lost in. Taking the last change back gives every partition its list of before.
 [[nodiscard]] Result<Epoch> plan(const RingState& state, const Sha256& parent);
 
 /// How many (partition, node) copies of `after` are not in `before`.

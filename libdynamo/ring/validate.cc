@@ -4,6 +4,7 @@
 #include <bit>
 #include <set>
 
+#include "libdynamo/ring/partition_set.h"
 #include "libdynamo/ring/ring.h"
 
 namespace dynamo {
@@ -39,14 +40,20 @@ Result<void> check_history(const NodeId& issuer, const std::vector<MemberOp>& op
             return bad(which + ": wrong issuer or a gap in the numbers");
         if (i > 0 && operation.issued <= operations[i - 1].issued)
             return bad(which + ": not later than the one before");
+        if (operation.kind != MemberOp::Kind::discard && !operation.kept.empty())
+            return bad(which + ": discards nothing and keeps something");
         switch (operation.kind) {
             case MemberOp::Kind::remove:
+            case MemberOp::Kind::lost:
                 if (operation.subject.id.is_none()) return bad(which + ": names no node");
                 break;
             case MemberOp::Kind::add:
             case MemberOp::Kind::set:
                 if (auto valid = validate(operation.subject); !valid)
                     return bad(which + ": " + valid.error().message);
+                break;
+            case MemberOp::Kind::discard:
+                if (operation.subject != Member{}) return bad(which + ": names a node");
                 break;
             default:
                 return bad(which + ": unknown kind");
@@ -146,6 +153,19 @@ Result<void> check_covers(const Epoch& epoch, const Epoch* before, const RingSta
     return {};
 }
 
+Result<void> check_lost(const Epoch& epoch, const Epoch* before) {
+    for (std::size_t i = 0; i < epoch.lost.size(); ++i) {
+        const NodeId& node = epoch.lost[i];
+        if (node.is_none() || (i > 0 && node <= epoch.lost[i - 1]))
+            return bad("lost nodes are repeated or not sorted");
+        if (std::ranges::binary_search(epoch.members, node, {}, &Member::id))
+            return bad("node " + node.brief() + " is lost, and a member");
+    }
+    if (before && !std::ranges::includes(epoch.lost, before->lost))
+        return bad("a lost node is found again");
+    return {};
+}
+
 /// `before` has been checked.
 Result<void> check_epoch(const Epoch& epoch, const Epoch* before, const RingState& state) {
     if (epoch.number != (before ? before->number + 1 : 1)) return bad("a gap in the numbers");
@@ -153,7 +173,19 @@ Result<void> check_epoch(const Epoch& epoch, const Epoch* before, const RingStat
         return bad("N or Q is not the cluster's");
     if (auto valid = check_members(epoch.members); !valid) return valid;
     if (auto valid = check_table(epoch, before); !valid) return valid;
+    if (auto valid = check_lost(epoch, before); !valid) return valid;
     return check_covers(epoch, before, state);
+}
+
+Result<void> check_synced(const RingState& state) {
+    for (const auto& [version, nodes] : state.synced) {
+        if (version <= state.epochs.front().number || version > state.head().number)
+            return bad("copies are noted of ring " + std::to_string(version) + ", which is none");
+        for (const auto& [node, partitions] : nodes)
+            if (node.is_none() || partitions.size() != set_octets(state.settings.partitions))
+                return bad("the copies noted of node " + node.brief() + " are not Q partitions");
+    }
+    return {};
 }
 
 }  // namespace
@@ -181,7 +213,7 @@ Result<void> validate(const RingState& state) {
             return bad("ring " + std::to_string(epoch.number) + ": " + valid.error().message);
         before = &epoch;
     }
-    return {};
+    return check_synced(state);
 }
 
 }  // namespace dynamo

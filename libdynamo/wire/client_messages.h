@@ -394,6 +394,9 @@ struct StatusReply {
 };
 
 /// A member as clients name one. The numbers of `kind` are MemberOp::Kind's.
+/// Beyond the kinds of a MemberOp: discard what is staged, or what the head changed as well.
+inline constexpr std::uint8_t stage_discard = 5;
+inline constexpr std::uint8_t stage_cancel = 6;
 struct StageRequest {
     std::uint8_t kind = 1;
     Bytes node_id;

@@ -18,23 +18,27 @@ namespace dynamo::wire {
 /// How a peer answered.
 enum class PeerStatusCode : std::uint8_t {
     ok = 0,
-    not_owner = 1,  ///< it stands in no list of the partition: its ring follows by gossip
+    not_owner = 1,  ///< it stands in no live list of the partition, or that has changed since the
+                    ///< sender's ring: the ring follows by gossip
     storage = 2,    ///< its storage failed: never "not found"
     full = 3,       ///< no room for writes or hints
     not_ready = 4,  ///< its copy was lost or damaged and is not complete yet: no answer
     too_old = 5,    ///< the state was read too long ago to be stored (WriteRequest::fence)
+    behind = 6,     ///< the sender's ring is not known yet: ask again when it has been told
 };
 template <>
 struct LastOf<PeerStatusCode> {
-    static constexpr PeerStatusCode value = PeerStatusCode::too_old;
+    static constexpr PeerStatusCode value = PeerStatusCode::behind;
 };
 
 /// Give me your state of a key. A stand-in answers with what it holds for others.
 struct ReadRequest {
     std::uint64_t id = 0;
     Bytes key;
+    Bytes hint_for;  ///< the owner that the receiver stands in for; empty: it is asked as an owner
     static constexpr auto fields() {
-        return std::tuple{field("id", &ReadRequest::id), bin("key", &ReadRequest::key)};
+        return std::tuple{field("id", &ReadRequest::id), bin("key", &ReadRequest::key),
+                          bin("hint_for", &ReadRequest::hint_for)};
     }
 };
 struct ReadReply {
@@ -243,10 +247,38 @@ struct PurgeOrder {
     }
 };
 
+/// Of a vote: a question (daemon/node/membership/vote.h). The sender's id breaks ties of rounds.
+struct VoteAsk {
+    std::uint64_t id = 0;
+    std::uint64_t number = 0;  ///< of the ring that is chosen
+    std::uint64_t round = 0;
+    Bytes value;  ///< encode(Epoch): accept this; empty: promise to accept nothing of before
+    static constexpr auto fields() {
+        return std::tuple{field("id", &VoteAsk::id), field("number", &VoteAsk::number),
+                          field("round", &VoteAsk::round), bin("value", &VoteAsk::value)};
+    }
+};
+struct VoteReply {
+    std::uint64_t id = 0;
+    bool granted = false;
+    std::uint64_t promised_round = 0;
+    std::uint64_t accepted_round = 0;
+    Bytes accepted_by;  ///< whose ballot that was
+    Bytes value;        ///< what was accepted then; empty: nothing, or it was asked to accept
+    static constexpr auto fields() {
+        return std::tuple{field("id", &VoteReply::id),
+                          field("granted", &VoteReply::granted),
+                          field("promised_round", &VoteReply::promised_round),
+                          field("accepted_round", &VoteReply::accepted_round),
+                          bin("accepted_by", &VoteReply::accepted_by),
+                          bin("value", &VoteReply::value)};
+    }
+};
+
 using PeerMessage =
     std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest, ForwardReply,
                  Ping, Pong, GossipDigest, GossipState, ExchangeOffer, ExchangeReply, TreeOffer,
-                 TreeReply, FenceAsk, FenceReply, PurgeOffer, PurgeReply, PurgeOrder>;
+                 TreeReply, FenceAsk, FenceReply, PurgeOffer, PurgeReply, PurgeOrder, VoteAsk, VoteReply>;
 
 /// Says once per peer frame who speaks, to whom, and which ring the speaker knows. A frame for
 /// another cluster or another node is dropped: nothing of it is looked at.

@@ -86,13 +86,26 @@ void decode_covers(Reader& reader, std::map<NodeId, std::uint64_t>& covers) {
     }
 }
 
+void encode_covers(Writer& writer, const std::map<NodeId, std::uint64_t>& covers) {
+    writer.array(covers.size());
+    for (const auto& [issuer, last] : covers) {
+        writer.array(2);
+        writer.bin(issuer.bytes());
+        writer.number(last);
+    }
+}
+
 void encode_operation(Writer& writer, const MemberOp& operation) {
+    const bool discards = operation.kind == MemberOp::Kind::discard;
     writer.array(6);
     writer.number(operation.seq);
     writer.signed_number(operation.issued.wall_ms);
     writer.number(operation.issued.count);
     writer.number(static_cast<std::uint64_t>(operation.kind));
-    encode_member(writer, operation.subject);
+    if (discards)
+        encode_covers(writer, operation.kept);
+    else
+        encode_member(writer, operation.subject);
     writer.str(operation.note);
 }
 
@@ -105,12 +118,24 @@ MemberOp decode_operation(Reader& reader, const NodeId& issuer) {
     operation.issued.count = medium_number(reader);
     const std::uint64_t kind = reader.number();
     if (kind < static_cast<std::uint64_t>(MemberOp::Kind::add) ||
-        kind > static_cast<std::uint64_t>(MemberOp::Kind::set))
+        kind > static_cast<std::uint64_t>(MemberOp::Kind::discard))
         reader.fail("an operation of an unknown kind");
     operation.kind = static_cast<MemberOp::Kind>(kind);
-    operation.subject = decode_member(reader);
+    if (operation.kind == MemberOp::Kind::discard)
+        decode_covers(reader, operation.kept);
+    else
+        operation.subject = decode_member(reader);
     operation.note = reader.str();
     return operation;
+}
+
+void decode_lost(Reader& reader, std::vector<NodeId>& lost) {
+    const std::size_t count = reader.array();
+    if (!reader.failed() && count == 0) reader.fail("nobody is lost, and that is written");
+    for (std::size_t i = 0; i < count && !reader.failed(); ++i) {
+        lost.push_back(id_from<NodeId>(reader));
+        if (i > 0 && lost[i] <= lost[i - 1]) reader.fail("lost nodes are repeated or not sorted");
+    }
 }
 
 void encode_history(Writer& writer, const std::map<NodeId, std::vector<MemberOp>>& history) {
@@ -158,6 +183,57 @@ void decode_settings(Reader& reader, ClusterSettings& settings) {
     if (reader.failed()) reader.within("settings");
 }
 
+void encode_notes(Writer& writer, const RingState& state) {
+    writer.array(state.synced.size());
+    for (const auto& [version, nodes] : state.synced) {
+        writer.array(2);
+        writer.number(version);
+        writer.array(nodes.size());
+        for (const auto& [node, partitions] : nodes) {
+            writer.array(2);
+            writer.bin(node.bytes());
+            writer.bin(partitions);
+        }
+    }
+    writer.array(state.released.size());
+    for (const NodeId& node : state.released) writer.bin(node.bytes());
+}
+
+void decode_synced(Reader& reader, RingState& state) {
+    const std::size_t versions = reader.array();
+    for (std::size_t i = 0; i < versions && !reader.failed(); ++i) {
+        expect_array(reader, 2);
+        const std::uint64_t version = reader.number();
+        if (i > 0 && !reader.failed() && version <= state.synced.rbegin()->first)
+            reader.fail("versions are repeated or not sorted");
+        const std::size_t count = reader.array();
+        if (count == 0) reader.fail("a version without nodes");
+        if (reader.failed()) return;
+        auto& nodes = state.synced[version];
+        for (std::size_t at = 0; at < count && !reader.failed(); ++at) {
+            expect_array(reader, 2);
+            const auto node = id_from<NodeId>(reader);
+            if (at > 0 && !reader.failed() && node <= nodes.rbegin()->first)
+                reader.fail("nodes are repeated or not sorted");
+            nodes.emplace_hint(nodes.end(), node, Bytes(reader.bin()));
+        }
+    }
+}
+
+void decode_notes(Reader& reader, RingState& state) {
+    decode_synced(reader, state);
+    const std::size_t count = reader.array();
+    for (std::size_t i = 0; i < count && !reader.failed(); ++i) {
+        const auto node = id_from<NodeId>(reader);
+        if (i > 0 && !reader.failed() && node <= *state.released.rbegin())
+            reader.fail("released nodes are repeated or not sorted");
+        state.released.insert(node);
+    }
+    if (!reader.failed() && state.synced.empty() && state.released.empty())
+        reader.fail("nothing is noted, and that is written");
+    if (reader.failed()) reader.within("notes");
+}
+
 /// Each epoch names the digest of the one before it, the first one names none.
 Result<void> decode_epochs(Reader& reader, std::vector<Epoch>& epochs) {
     const std::size_t count = reader.array();
@@ -180,7 +256,7 @@ Result<void> decode_epochs(Reader& reader, std::vector<Epoch>& epochs) {
 Bytes encode(const Epoch& epoch) {
     Bytes out;
     Writer writer(out);
-    writer.array(12);
+    writer.array(epoch.lost.empty() ? 12 : 13);
     writer.number(state_format);
     writer.number(epoch.number);
     writer.bin(view_of(epoch.parent));
@@ -194,19 +270,17 @@ Bytes encode(const Epoch& epoch) {
     writer.bin(encode_table(epoch.table));
     writer.array(epoch.version.size());
     for (const std::uint64_t version : epoch.version) writer.number(version);
-    writer.array(epoch.covers.size());
-    for (const auto& [issuer, last] : epoch.covers) {
-        writer.array(2);
-        writer.bin(issuer.bytes());
-        writer.number(last);
-    }
+    encode_covers(writer, epoch.covers);
+    if (epoch.lost.empty()) return out;
+    writer.array(epoch.lost.size());
+    for (const NodeId& node : epoch.lost) writer.bin(node.bytes());
     return out;
 }
 
 Result<Epoch> decode_epoch(BytesView bytes) {
     Reader reader(bytes);
     Epoch epoch;
-    expect_format(reader, 12);
+    const std::size_t elements = expect_format(reader, 12, 13);
     epoch.number = reader.number();
     const BytesView parent = fixed_bin(reader, epoch.parent.size());
     if (!reader.failed()) std::ranges::copy(parent, epoch.parent.begin());
@@ -219,6 +293,7 @@ Result<Epoch> decode_epoch(BytesView bytes) {
     decode_table(reader, epoch);
     decode_versions(reader, epoch);
     decode_covers(reader, epoch.covers);
+    if (elements == 13) decode_lost(reader, epoch.lost);
     if (auto finished = finish(reader, "epoch"); !finished)
         return std::unexpected(finished.error());
     return epoch;
@@ -227,7 +302,8 @@ Result<Epoch> decode_epoch(BytesView bytes) {
 Bytes encode(const RingState& state) {
     Bytes out;
     Writer writer(out);
-    writer.array(5);
+    const bool has_notes = !state.synced.empty() || !state.released.empty();
+    writer.array(has_notes ? 7 : 5);
     writer.number(state_format);
     writer.bin(state.cluster.bytes());
     writer.array(state.settings.last_write_wins ? 6 : 5);
@@ -240,18 +316,20 @@ Bytes encode(const RingState& state) {
     encode_history(writer, state.history);
     writer.array(state.epochs.size());
     for (const Epoch& epoch : state.epochs) writer.bin(encode(epoch));
+    if (has_notes) encode_notes(writer, state);
     return out;
 }
 
 Result<RingState> decode_ring(BytesView bytes) {
     Reader reader(bytes);
     RingState state;
-    expect_format(reader, 5);
+    const std::size_t elements = expect_format(reader, 5, 7);
     state.cluster = id_from<ClusterId>(reader);
     decode_settings(reader, state.settings);
     decode_history(reader, state.history);
     if (auto decoded = decode_epochs(reader, state.epochs); !decoded)
         return std::unexpected(decoded.error());
+    if (elements == 7) decode_notes(reader, state);
     if (auto finished = finish(reader, "ring"); !finished) return std::unexpected(finished.error());
     if (auto valid = validate(state); !valid) return std::unexpected(valid.error());
     return state;

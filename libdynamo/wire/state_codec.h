@@ -10,11 +10,13 @@
 //     context   octet 1, [cluster, position, clock(, fastest)], 8 octets of checksum over the rest
 //     member    [id, name, zone, weight, client address, peer address]
 //     epoch     [1, number, parent, proposer, wall_ms, count, [member, ...], N, Q, table,
-//                [version, ...], [[issuer, seq], ...]]      table: bin, 2 octets big-endian an
-//                index
+//                [version, ...], [[issuer, seq], ...](, [lost node, ...])]
+//                                           table: bin, 2 octets big-endian an index
 //     ring      [1, cluster, [name, N, Q, R, W(, true when the last write wins)],
-//                [[issuer, [[seq, wall_ms, count, kind, member, note], ...]], ...], [epoch, ...]]
-//                                                            each epoch a bin
+//                [[issuer, [[seq, wall_ms, count, kind, member, note], ...]], ...], [epoch, ...]
+//                (, [[version, [[node, partitions], ...]], ...], [released node, ...])]
+//                                           each epoch a bin; partitions: bin, a bit for each; a
+//                                           discard has [[issuer, seq], ...] for the member
 //
 // The leading 1 is the format's number. Identities, digests and values are bin, names are str.
 //

@@ -26,12 +26,26 @@ inline void expect_array(Reader& reader, std::size_t count) {
                     std::to_string(given));
 }
 
-/// The array that a state is, with the number of a format that we know at its front.
-inline void expect_format(Reader& reader, std::size_t count) {
-    expect_array(reader, count);
+inline void expect_format_number(Reader& reader) {
     const std::uint64_t given = reader.number();
     if (!reader.failed() && given != state_format)
         reader.fail("format " + std::to_string(given) + " is not known here");
+}
+
+/// The array that a state is, with the number of a format that we know at its front.
+inline void expect_format(Reader& reader, std::size_t count) {
+    expect_array(reader, count);
+    expect_format_number(reader);
+}
+
+/// The same for a state that has two forms: how many elements this one has.
+inline std::size_t expect_format(Reader& reader, std::size_t count, std::size_t longer) {
+    const std::size_t elements = reader.array();
+    if (!reader.failed() && elements != count && elements != longer)
+        reader.fail("expected " + std::to_string(count) + " or " + std::to_string(longer) +
+                    " elements, got " + std::to_string(elements));
+    expect_format_number(reader);
+    return elements;
 }
 
 /// A bin of exactly as many octets.

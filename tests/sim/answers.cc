@@ -77,18 +77,37 @@ void check_context(World& world, const LogEntry& entry, std::size_t own, const W
                                ", which its context did not cover");
 }
 
-void check_copies(World& world, const LogEntry& entry, std::size_t own) {
+void check_copies(World& world, const Cluster& cluster, const LogEntry& entry, std::size_t own) {
     const Bytes& key = entry.operation.key;
     const Write& write = world.ledger.writes(key)[own];
     const unsigned wanted = entry.operation.w == 0 ? world.setup.w : entry.operation.w;
     const auto copies = static_cast<unsigned>(std::popcount(write.held));
-    if (copies >= wanted) return;
+    // A list that is shorter than W asks for all of its owners.
+    std::size_t most = wanted;
+    for (const OwnerList& list : cluster.lists_at(entry.asked, key))
+        most = std::min(most, list.owners.size());
+    if (copies >= most) return;
     std::string holders;
     for (unsigned i = 0; i < 64; ++i)
         if ((write.held >> i & 1) != 0) holders += " n" + std::to_string(i + 1);
     world.verdict.fail(rule::durable, key,
                        about(entry) + world.ledger.show(key, own) + " is acknowledged with W=" +
                            std::to_string(wanted) + ", and only these have stored it:" + holders);
+}
+
+/// Whether, as its coordinator knows the ring, W owners of each live list hold it for certain.
+bool is_on_every_list(World& world, Cluster& cluster, unsigned coordinator, const Bytes& key,
+                      const Write& write) {
+    if (world.setup.ring_changes == 0) return false;
+    const auto lists = cluster.lists_at(coordinator, key);
+    return !lists.empty() && std::ranges::all_of(lists, [&](const OwnerList& list) {
+        std::size_t holders = 0;
+        for (const NodeId& owner : list.owners) {
+            const auto held = cluster.stored_whole(cluster.index_of(owner), key);
+            holders += held && held->clock.covers(write.dot) ? 1 : 0;
+        }
+        return holders >= std::min<std::size_t>(world.setup.w, list.owners.size());
+    });
 }
 
 }  // namespace
@@ -180,12 +199,13 @@ void check_stored(World& world, Cluster& cluster, LogEntry& entry, const Bytes& 
         const auto held = cluster.stored_whole(owner, key);
         write.owners += held && held->clock.covers(write.dot);
     }
+    write.strict = is_on_every_list(world, cluster, entry.asked, key, write);
     entry.shown = {};
     entry.shown.add(own);
     entry.told_of = covered;
     check_context(world, entry, own, covered);
     check_observed(world, entry, own, covered);
-    check_copies(world, entry, own);
+    check_copies(world, cluster, entry, own);
 }
 
 void check_state_read(World& world, LogEntry& entry, const Bytes& state) {
@@ -223,7 +243,7 @@ void check_merged(World& world, Cluster& cluster, LogEntry& entry) {
             owners += held && held->clock.covers(write.dot);
         }
         write.owners = std::max(write.owners, owners);
-        check_copies(world, entry, number);
+        check_copies(world, cluster, entry, number);
     }
     for (const Write& write : world.ledger.writes(key))
         for (const std::size_t number : seen.siblings.members())

@@ -25,6 +25,7 @@ enum class Stream : std::uint64_t {
     heal = 9,
     identity = 10,
     jobs = 11,
+    ring = 12,
 };
 
 class Chance {

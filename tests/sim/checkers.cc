@@ -1,5 +1,7 @@
 #include "tests/sim/checkers.h"
 
+#include "tests/sim/ring_changes.h"
+
 #include <algorithm>
 #include <set>
 
@@ -32,7 +34,7 @@ VersionNames names_of(const Object& object, bool last_write_wins) {
 /// seconds for silent peers to be probed and hints to be handed back.
 Duration convergence_bound(const Setup& setup) {
     const unsigned turns = setup.partitions * (setup.copies - 1);
-    return 2 * turns * setup.exchange_every + seconds(30);
+    return 2 * turns * setup.exchange_every + seconds(setup.ring_changes > 0 ? 150 : 30);
 }
 
 }  // namespace
@@ -48,7 +50,9 @@ std::string not_converged(Scene& scene) {
     // With a node that never comes back some rebuilding waits for it for ever.
     if (scene.alive.size() == scene.cluster.size())
         for (const unsigned node : scene.alive)
-            if (!scene.cluster.is_whole(node)) return name(node) + ": is still being rebuilt";
+            if (scene.cluster.routes().is_member(scene.cluster.process(node).id()) &&
+                !scene.cluster.is_whole(node))
+                return name(node) + ": is still being rebuilt";
     for (const Bytes& key : scene.keys) {
         const std::vector<unsigned> owners = scene.owners(key);
         for (const unsigned owner : owners) {
@@ -195,6 +199,7 @@ void check_final_gets(Scene& scene, const Bytes& key, const Object& final) {
     // With a node gone for good there may be too few for R; one that lives must still answer.
     const std::uint32_t r = scene.alive.size() < scene.cluster.size() ? 1 : 0;
     for (const unsigned node : scene.alive) {
+        if (!scene.cluster.routes().is_member(scene.cluster.process(node).id())) continue;
         const auto answer =
             scene.cluster.ask_and_wait(node, wire::GetRequest{key, r}, 2 * request_timeout);
         if (scene.world.verdict.failed()) return;
@@ -222,7 +227,7 @@ void check_final_gets(Scene& scene, const Bytes& key, const Object& final) {
 
 void check_gets_without_an_owner(Scene& scene, const Bytes& key) {
     if (scene.alive.size() < scene.cluster.size() ||
-        scene.cluster.size() == scene.world.setup.copies)
+        scene.cluster.size() == scene.world.setup.copies || scene.world.setup.ring_changes > 0)
         return;
     const std::vector<unsigned> owners = scene.owners(key);
     const Object final = scene.cluster.stored(owners.front(), key).value_or(Object{});
@@ -271,14 +276,17 @@ void settle(Scene& scene, const Workload& workload) {
     const Instant until = world.timeline.now() + convergence_bound(world.setup);
     std::string apart;
     std::string held;
+    std::string moving;
     while (!world.verdict.failed() && world.timeline.now() < until) {
         world.run_for(milliseconds(500));
         apart = not_converged(scene);
         held = undelivered_hints(scene);
-        if (apart.empty() && held.empty() && workload.idle()) return;
+        if (world.setup.ring_changes > 0) moving = ring_not_at_rest(scene);
+        if (apart.empty() && held.empty() && moving.empty() && workload.idle()) return;
     }
     if (!apart.empty()) world.verdict.fail(rule::converge, apart.substr(0, apart.find(':')), apart);
     if (!held.empty()) world.verdict.fail(rule::hints, {}, held);
+    if (!moving.empty()) world.verdict.fail(rule::moves, {}, moving);
 }
 
 void judge(Scene& scene) {

@@ -81,7 +81,7 @@ NodeOptions Cluster::options_of(unsigned index) const {
 // --------------------------------------------------------------------------------- forming a ring
 
 bool Cluster::stage_all() {
-    for (unsigned i = 1; i < size(); ++i) {
+    for (unsigned i = 1; i < world_.setup.founders(); ++i) {
         const auto hello = ask_and_wait(i, wire::HelloRequest{"dyn-sim"}, seconds(5));
         const auto* who = hello ? std::get_if<wire::HelloReply>(&*hello) : nullptr;
         if (!who || who->state != "waiting") return false;
@@ -101,6 +101,12 @@ bool Cluster::stage_all() {
 void Cluster::form() {
     for (auto& process : processes_) process->start();
     const auto broken = [&](const char* what) { world_.verdict.fail(rule::forms, {}, what); };
+    known_ring_ = *processes_[0]->node()->ring();
+    if (world_.setup.founders() == 1) {
+        cluster_ = known_ring_->cluster;
+        routes_ = Routes(*known_ring_, wire::digest_of(known_ring_->head()));
+        return;
+    }
     if (!stage_all()) return broken("a node could not be staged to join");
     const auto planned = ask_and_wait(0, wire::PlanRequest{}, seconds(5));
     const auto* plan = planned ? std::get_if<wire::PlanReply>(&*planned) : nullptr;
@@ -110,15 +116,30 @@ void Cluster::form() {
         return broken("the plan could not be committed");
     const auto joined = [&] {
         return std::ranges::all_of(processes_, [&](const auto& process) {
+            if (process->index() >= world_.setup.founders()) return true;
             const RingState* ring = process->node() ? process->node()->ring() : nullptr;
-            return ring && ring->head().members.size() == size();
+            return ring && ring->head().members.size() == world_.setup.founders() &&
+                   !is_moving(*ring);
         });
     };
     world_.run_for(seconds(60), joined);
     if (!joined()) return broken("not every node has the new ring within a minute");
-    const RingState& ring = *processes_[0]->node()->ring();
-    cluster_ = ring.cluster;
-    routes_ = Routes(ring.head(), wire::digest_of(ring.head()));
+    cluster_ = known_ring_->cluster;
+    routes_ = Routes(*known_ring_, wire::digest_of(known_ring_->head()));
+}
+
+void Cluster::saved_ring(unsigned node, const RingState& ring) {
+    if (!known_ring_ || ring.cluster != known_ring_->cluster) return;
+    const auto changed = join(*known_ring_, ring);
+    if (!changed)
+        return world_.verdict.fail(rule::ring, {},
+                                   "the ring of n" + std::to_string(node + 1) +
+                                       " and those of others: " + changed.error().message);
+    if (!*changed) return;
+    const std::size_t moving = routes_.moving().size();
+    routes_ = Routes(*known_ring_, wire::digest_of(known_ring_->head()));
+    if (routes_.moving().size() < moving)
+        world_.marks.hit(Mark::list_ended, moving - routes_.moving().size());
 }
 
 // ------------------------------------------------------------------------------------- who is who
@@ -134,6 +155,13 @@ std::vector<unsigned> Cluster::owners(const Bytes& key) const {
     for (const NodeId& id : routes_.owners(routes_.partition_of(position_of(key))))
         out.push_back(index_of(id));
     return out;
+}
+
+std::vector<OwnerList> Cluster::lists_at(unsigned node, const Bytes& key) const {
+    const Node* core = processes_[node]->node();
+    const RingState* ring = core ? core->ring() : nullptr;
+    if (!ring) return {};
+    return live_lists(*ring, partition_of(position_of(key), ring->settings.partitions));
 }
 
 std::vector<unsigned> Cluster::fallbacks(const Bytes& key) const {
@@ -301,6 +329,14 @@ void Cluster::check_erased(unsigned node, unsigned owner, const Bytes& key, cons
     if (owner == node &&
         (std::ranges::all_of(before.siblings, &Sibling::tombstone) || (last && last->tombstone)))
         return world_.ledger.committed(node, processes_[node]->id(), key, before, {}, false);
+    const RingState* ring = processes_[node]->node() ? processes_[node]->node()->ring() : nullptr;
+    const Routes known = ring ? Routes(*ring, {}) : Routes();
+    const bool serves = known.serves(processes_[owner]->id(), known.partition_of(position_of(key)));
+    if (!serves) {
+        if (owner == node) world_.marks.hit(Mark::copy_handed_over);
+        // Who was an owner when it took the hint hands it over with all that it holds.
+        return check_handed_over({node, owner}, key, before);
+    }
     if (owner == node)
         return world_.verdict.fail(rule::lost, key, who + " erased its record of the key");
     WriteSet missing;
@@ -310,6 +346,29 @@ void Cluster::check_erased(unsigned node, unsigned owner, const Bytes& key, cons
     world_.verdict.fail(rule::hints, key,
                         who + " dropped its hint for n" + std::to_string(owner + 1) +
                             ", which never stored " + world_.ledger.show(key, missing));
+}
+
+void Cluster::check_handed_over(const Dropped& dropped, const Bytes& key, const Object& before) {
+    const auto [node, kept_for] = dropped;
+    const RingState* ring = processes_[node]->node()->ring();
+    const Routes known(*ring, {});
+    for (const NodeId& id : known.owners(known.partition_of(position_of(key)))) {
+        const unsigned owner = index_of(id);
+        WriteSet missing;
+        for (const std::size_t number : world_.ledger.covered(key, before.clock).members())
+            if (const std::uint64_t held = world_.ledger.writes(key)[number].held;
+                (held >> owner & 1) == 0 && (kept_for == node || (held >> kept_for & 1) == 0))
+                missing.add(number);
+        missing.remove(world_.ledger.purged(key));
+        if (!missing.empty())
+            world_.verdict.fail(rule::lost, key,
+                                "n" + std::to_string(node + 1) + " dropped " +
+                                    (kept_for == node
+                                         ? "its copy"
+                                         : "its hint for n" + std::to_string(kept_for + 1)) +
+                                    ", and n" + std::to_string(owner + 1) + ", an owner now, never stored " +
+                                    world_.ledger.show(key, missing));
+    }
 }
 
 std::optional<Object> Cluster::stored(unsigned node, const Bytes& key, const NodeId& hint_for) {

@@ -44,7 +44,11 @@ class Cluster final : public Surroundings {
     [[nodiscard]] Process& process(unsigned index) { return *processes_[index]; }
     [[nodiscard]] const Process& process(unsigned index) const { return *processes_[index]; }
     [[nodiscard]] Network& network() { return network_; }
+    /// By the ring that all saved ones join to.
     [[nodiscard]] const Routes& routes() const { return routes_; }
+    /// The live lists of a key as a node knows them; none when it has no ring.
+    [[nodiscard]] std::vector<OwnerList> lists_at(unsigned node, const Bytes& key) const;
+    [[nodiscard]] const RingState& known_ring() const { return *known_ring_; }
     [[nodiscard]] const ClusterId& id() const { return cluster_; }
     [[nodiscard]] unsigned index_of(const NodeId& id) const;
     /// The owners of a key, most preferred first, then those who would stand in.
@@ -76,6 +80,7 @@ class Cluster final : public Surroundings {
     void send_client(unsigned from, ClientHandle client, wire::Frames frames) override;
     void announced(unsigned node, const std::vector<Disk::Change>& changes) override;
     void committed(unsigned node, const std::vector<Disk::Change>& changes) override;
+    void saved_ring(unsigned node, const RingState& ring) override;
     void replied(unsigned node, ClientHandle client, const wire::Reply& reply) override;
 
   private:
@@ -94,6 +99,13 @@ class Cluster final : public Surroundings {
     [[nodiscard]] Row read_row(const Disk::Change& change);
     void committed_row(unsigned node, const Disk::Change& change);
     void check_erased(unsigned node, unsigned owner, const Bytes& key, const Object& before);
+    /// That all owners which the node knows have held what it forgets of a key that it does not
+    /// serve, or that it keeps for one that does not.
+    struct Dropped {
+        unsigned node;
+        unsigned kept_for;  ///< itself: it was its own record
+    };
+    void check_handed_over(const Dropped& dropped, const Bytes& key, const Object& before);
     [[nodiscard]] NodeOptions options_of(unsigned index) const;
     [[nodiscard]] bool stage_all();
 
@@ -103,6 +115,7 @@ class Cluster final : public Surroundings {
     Listener listener_;
     JobsWatcher jobs_watcher_;
     Routes routes_;
+    std::optional<RingState> known_ring_;
     ClusterId cluster_;
     std::uint64_t asked_ = 0;
     std::map<std::uint64_t, std::string_view> operator_ops_;

@@ -45,6 +45,7 @@ struct Write {
     std::uint64_t held = 0;  ///< nodes that ever committed a state that covers it, as bits
     unsigned minted_by = 0;  ///< a node
     bool acknowledged = false;
+    bool strict = false;  ///< and then W owners of each live list held it
     unsigned owners = 0;  ///< that held it for certain when it was acknowledged
     WallMs wall_ms = 0;
     Instant minted_at;

@@ -43,6 +43,11 @@ enum class Mark : std::uint8_t {
     old_state_merged,
     job_done,
     job_went_on,
+    ring_changed,
+    list_ended,
+    copy_handed_over,
+    read_begun_again,
+    change_taken_back,
     count_,
 };
 
@@ -80,6 +85,11 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Mark::cou
     "a state that writes had superseded since was merged",
     "a share of a job was done",
     "a job went on after a restart",
+    "the ring changed while clients worked",
+    "a partition moved to other owners",
+    "a copy was handed over and dropped",
+    "a read had to see a write across a change",
+    "a change was taken back",
 };
 
 class Marks {

@@ -80,6 +80,7 @@ void Process::start() {
     }
     Random random(world_.chance.at(Stream::node, index_, runs_).bits());
     node_ = std::make_unique<Node>(options_, std::move(ring), disk_, random, now());
+    node_->recall(vote_);
     node_->on_load(load());
     settle();
 }
@@ -116,6 +117,7 @@ void Process::start_as_stranger(const NodeId& id, const std::string& seed) {
     kill();
     disk_.wipe();
     ring_.clear();
+    vote_ = {};
     options_.self.id = id;
     options_.seeds = {seed};
     start();
@@ -261,7 +263,11 @@ bool Process::store(Outbox& outbox, Boundary crash_at) {
         crash(crash_at);
         return false;
     }
-    if (outbox.ring) ring_ = wire::encode(*outbox.ring);
+    if (outbox.ring) {
+        ring_ = wire::encode(*outbox.ring);
+        around_.saved_ring(index_, *outbox.ring);
+    }
+    if (outbox.vote && options_.mutant != Mutant::vote_forgets) vote_ = *outbox.vote;
     return true;
 }
 

@@ -48,6 +48,8 @@ class Surroundings {
     virtual void announced(unsigned node, const std::vector<Disk::Change>& changes) = 0;
     /// A transaction of the node is committed.
     virtual void committed(unsigned node, const std::vector<Disk::Change>& changes) = 0;
+    /// The node has saved this ring.
+    virtual void saved_ring(unsigned node, const RingState& ring) = 0;
     /// A reply leaves for a client.
     virtual void replied(unsigned node, ClientHandle client, const wire::Reply& reply) = 0;
 };
@@ -142,6 +144,7 @@ class Process {
     NodeId member_;
     Disk disk_;
     Bytes ring_;  ///< encoded; empty: none saved
+    wire::Ballots vote_;
     std::unique_ptr<Node> node_;
     std::deque<Input> inbox_;
     std::uint64_t runs_ = 0;

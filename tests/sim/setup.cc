@@ -140,6 +140,19 @@ Setup draw_setup(std::uint64_t seed) {
     if (later.chance(0.6))
         setup.keep_trees_every =
             std::chrono::milliseconds(100 + static_cast<int>(later.below(2000)));
+    Random ring = Chance(seed).at(Stream::setup, 4);
+    if (ring.chance(0.55)) {
+        setup.ring_changes = 1 + static_cast<unsigned>(ring.below(5));
+        setup.first_members = 1 + static_cast<unsigned>(ring.below(setup.nodes));
+        // Which copies may be lost while they move is not known here.
+        for (const Fault fault :
+             {Fault::lose_shard, Fault::roll_back, Fault::dead_for_good, Fault::stranger,
+              Fault::damage, Fault::bad_page, Fault::short_log, Fault::corner})
+            setup.faults[static_cast<std::size_t>(fault)] = false;
+        setup.durability = Durability::sync;
+        setup.sends_exactly_w = setup.one_compares = false;
+        return setup;
+    }
     // What a job promises is not promised of what is purged or damaged (tests/sim/job_watch.h).
     const bool damages = setup.has(Fault::damage) || setup.has(Fault::corner);
     Random jobs = Chance(seed).at(Stream::setup, 3);
@@ -160,6 +173,9 @@ std::string describe(const Setup& setup) {
         (setup.exchange_every > std::chrono::seconds(1) ? " seldom-exchanges" : "") +
         (setup.purge_every < std::chrono::minutes(1) ? " purges" : "") +
         (setup.keep_trees_every < std::chrono::minutes(1) ? " keeps-trees" : "") +
+        (setup.ring_changes > 0 ? " ring-changes=" + std::to_string(setup.ring_changes) + "/" +
+                                      std::to_string(setup.founders())
+                                : "") +
         (setup.jobs > 0 ? " jobs=" + std::to_string(setup.jobs) : "") +
         (setup.scrub_every > 2 ? " no-scrub" : "") + " sessions=" + std::to_string(setup.sessions) +
         " keys=" + std::to_string(setup.keys) + " operations=" + std::to_string(setup.operations) +

@@ -69,6 +69,9 @@ struct Setup {
     unsigned partitions = 8;
     unsigned r = 2;
     unsigned w = 2;
+    unsigned ring_changes = 0;   ///< that an operator begins while clients work
+    unsigned first_members = 0;  ///< that form the ring, the others wait; 0: all
+    [[nodiscard]] unsigned founders() const { return first_members == 0 ? nodes : first_members; }
     bool vary_quorums = false;
     bool zones = false;
     bool last_write_wins = false;

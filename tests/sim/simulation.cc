@@ -5,6 +5,7 @@
 #include "tests/sim/checkers.h"
 #include "tests/sim/job_watch.h"
 #include "tests/sim/nemesis.h"
+#include "tests/sim/ring_changes.h"
 
 namespace dynamo::sim {
 namespace {
@@ -15,7 +16,8 @@ using std::chrono::seconds;
 class Run {
   public:
     Run(const Setup& setup, const Plan& plan, Trace::Mode mode)
-        : plan_(plan), world_(setup, mode), cluster_(world_), jobs_(world_, cluster_) {}
+        : plan_(plan), world_(setup, mode), cluster_(world_), jobs_(world_, cluster_),
+          changes_(world_, cluster_) {}
 
     Outcome play() {
         cluster_.form();
@@ -32,6 +34,7 @@ class Run {
         for (const Operation& operation : plan_.operations) workload.schedule(operation);
         for (const Strike& strike : plan_.strikes) nemesis.schedule(strike);
         jobs_.schedule();
+        changes_.schedule();
         world_.run_for(world_.setup.chaos);
     }
 
@@ -82,6 +85,7 @@ class Run {
             outcome.unknown += entry.status == Status::unknown;
         }
         const Ledger::Counts& counts = world_.ledger.counts();
+        if (cluster_.size() > 0) changes_.conclude();
         world_.marks.hit(Mark::three_siblings, counts.three_siblings);
         world_.marks.hit(Mark::new_actor_after_restart, counts.new_actor_after_restart);
         world_.marks.hit(Mark::stand_in_coordinated, counts.minted_by_stand_in);
@@ -96,6 +100,7 @@ class Run {
     World world_;
     Cluster cluster_;
     JobWatch jobs_;
+    RingChanges changes_;
     Duration convergence_{0};
 };
 

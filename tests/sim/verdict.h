@@ -45,6 +45,7 @@ inline constexpr const char* tree = "10 a Merkle tree equals the records that it
 inline constexpr const char* available = "11 a put succeeds when W healthy nodes are reachable";
 inline constexpr const char* merge = "12 merge is commutative, associative and idempotent";
 inline constexpr const char* job = "13 an owner that is done with a job has what the others held";
+inline constexpr const char* moves = "14 every change of the ring comes to its end";
 inline constexpr const char* answered = "every request to a living node is answered";
 inline constexpr const char* forms = "the ring forms";
 }  // namespace rule

@@ -163,7 +163,10 @@ void Workload::begin(const Operation& operation, const Bytes& value) {
     world_.trace.fold(folded::operation, operation.number, *node);
     const auto& all = world_.ledger.writes(operation.key);
     for (std::size_t i = 0; i < all.size(); ++i)
-        if (all[i].acknowledged) entry.required[all[i].owners].add(i);
+        if (all[i].acknowledged) {
+            entry.required[all[i].owners].add(i);
+            if (all[i].strict) entry.strict.add(i);
+        }
     wire::ClientRequest body = request_of(entry);
     if (entry.operation.kind == Operation::Kind::put)
         world_.ledger.expect({operation.key, entry.value, !operation.resend,
@@ -214,6 +217,7 @@ void Workload::leaves(unsigned node, ClientHandle, const wire::Reply& reply) {
         check_failed(world_, entry, *error);
     } else if (const auto* got = std::get_if<wire::GetReply>(&reply.body)) {
         check_got(world_, cluster_, entry, *got);
+        entry.saw_every_list = sees_every_list(entry, *got);
     } else if (const auto* put = std::get_if<wire::PutReply>(&reply.body)) {
         check_stored(world_, cluster_, entry, put->context, put->existed);
     } else if (const auto* del = std::get_if<wire::DelReply>(&reply.body)) {
@@ -225,11 +229,47 @@ void Workload::leaves(unsigned node, ClientHandle, const wire::Reply& reply) {
     }
 }
 
+/// Whether R owners of each list that is live, as the coordinator knows it, have answered.
+bool Workload::sees_every_list(const LogEntry& entry, const wire::GetReply& reply) const {
+    const Setup& setup = world_.setup;
+    if (setup.ring_changes == 0 || setup.r + setup.w <= setup.copies) return false;
+    std::set<NodeId> answered;
+    for (const wire::TraceStep& step : reply.trace) {
+        if (step.what.starts_with("begun again")) answered.clear();
+        if (step.what.starts_with("read answered")) answered.insert(NodeId::from(step.node));
+    }
+    const auto lists = cluster_.lists_at(entry.asked, entry.operation.key);
+    return !lists.empty() && std::ranges::all_of(lists, [&](const OwnerList& list) {
+        const auto there = std::ranges::count_if(
+            list.owners, [&](const NodeId& owner) { return answered.contains(owner); });
+        return static_cast<std::size_t>(there) >=
+               std::min<std::size_t>(setup.r, list.owners.size());
+    });
+}
+
+/// The same while the ring changes: a read from R owners of each list sees a write to W owners of
+/// each list, however many changes lie between the two.
+void Workload::check_across_change(const LogEntry& entry) {
+    if (!entry.saw_every_list) return;
+    const Bytes& key = entry.operation.key;
+    WriteSet missing = entry.strict;
+    if (!missing.empty()) world_.marks.hit(Mark::read_begun_again);
+    missing.remove(entry.told_of);
+    missing.remove(world_.ledger.purged(key));
+    if (!missing.empty())
+        world_.verdict.fail(rule::session, key,
+                            "operation " + std::to_string(entry.operation.number) +
+                                ", answered by R owners of each list, does not see " +
+                                world_.ledger.show(key, missing) +
+                                ", which W owners of each list held before it began");
+}
+
 /// Invariant 7, whatever else goes on: where more owners answered than did not hold a write when it
 /// was acknowledged, one of them tells of it. A copy that was put back as it was some time ago
 /// knows nothing of that, and power loss takes what `os` has not synced.
 void Workload::check_session(const LogEntry& entry, const wire::GetReply& reply) {
     const Setup& setup = world_.setup;
+    if (setup.ring_changes > 0) return check_across_change(entry);
     if (setup.has(Fault::roll_back) ||
         (setup.has(Fault::power) && setup.durability == Durability::os))
         return;

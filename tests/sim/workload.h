@@ -59,6 +59,8 @@ struct LogEntry {
     std::uint64_t fence = 0;                ///< at which that was read
     std::map<unsigned, WriteSet> required;  ///< acknowledged before it was sent, by how many
                                             ///< owners held them then
+    WriteSet strict;                        ///< of those, the ones on W owners of each live list
+    bool saw_every_list = false;            ///< R owners of each live list have answered the get
     unsigned asked = 0;                     ///< a node
     std::string told;                       ///< the error, or what a get showed
     WriteSet shown;                         ///< by a get
@@ -98,6 +100,8 @@ class Workload {
     void refused(unsigned client, const wire::Frames& frames);
     void give_up(std::uint64_t number);
     void check_session(const LogEntry& entry, const wire::GetReply& reply);
+    void check_across_change(const LogEntry& entry);
+    [[nodiscard]] bool sees_every_list(const LogEntry& entry, const wire::GetReply& reply) const;
     void conclude(LogEntry& entry, Status status);
 
     World& world_;

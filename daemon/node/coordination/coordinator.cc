@@ -65,10 +65,32 @@ void Coordinator::set_timer(std::uint64_t id, Running& running) {
 }
 
 void Coordinator::settle(std::uint64_t id, Running& running) {
-    if (running.operation->finished())
+    if (running.operation->finished()) {
         operations_.erase(id);
-    else
+    } else if (running.operation->outdated()) {
+        auto operation = std::move(running.operation);
+        operations_.erase(id);
+        begin_again(std::move(operation));
+    } else {
         set_timer(id, running);
+    }
+}
+
+void Coordinator::begin_again(std::unique_ptr<Operation> operation) {
+    const std::uint64_t id = service_.desk.next_id();
+    operation->begin_again(id);
+    if (operation->finished()) return;
+    Running& running = operations_[id];
+    running = {std::move(operation), {}};
+    set_timer(id, running);
+}
+
+void Coordinator::on_ring() {
+    for (const std::uint64_t id : ids()) {
+        Running* running = find(id);
+        running->operation->on_ring();
+        settle(id, *running);
+    }
 }
 
 void Coordinator::get(const Origin& origin, wire::GetRequest request, Duration timeout) {
@@ -105,8 +127,8 @@ void Coordinator::write(const Origin& origin, WriteRequest request, Duration tim
     NodeId stands_for;
     // Who has just started stores nothing yet, and so coordinates nothing.
     const bool unsure = desk.fence.unsure();
-    if (unsure || !desk.routes.is_owner(desk.self(), partition)) {
-        const auto owners = desk.routes.owners(partition);
+    if (unsure || !desk.routes.serves(desk.self(), partition)) {
+        const auto owners = desk.routes.serving(partition);
         const auto is_healthy = [&](const NodeId& node) {
             return service_.liveness.healthy(node) && node != desk.self();
         };

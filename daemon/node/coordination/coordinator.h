@@ -38,6 +38,8 @@ class Coordinator {
     bool on(const NodeId& from, const wire::WriteReply& reply);
 
     void on_unreachable(const NodeId& node);
+    /// Lists of owners may be others.
+    void on_ring();
     /// The commit after the present steps failed: what they stored is undone.
     void on_undone(const Error& error);
     void tick();
@@ -55,8 +57,10 @@ class Coordinator {
     template <typename WriteRequest>
     void write(const Origin& origin, WriteRequest request, Duration timeout);
     void run(std::uint64_t id, std::unique_ptr<Operation> operation);
+    void begin_again(std::unique_ptr<Operation> operation);
     void set_timer(std::uint64_t id, Running& running);
-    /// After a step of the operation: forgets it when finished, else sets its timer anew.
+    /// After a step of the operation: forgets it when finished, begins it again when outdated, else
+    /// sets its timer anew.
     void settle(std::uint64_t id, Running& running);
     [[nodiscard]] bool admits(const Origin& origin);
     [[nodiscard]] Instant deadline(Duration timeout) const;

@@ -44,10 +44,11 @@ Get::Get(Service& service, std::uint64_t id, Origin origin, wire::StateRequest r
 
 void Get::start() {
     const Desk& desk = service_.desk;
-    const auto owners = desk.routes.owners(desk.routes.partition_of(position_));
-    const auto needed = service_.quorum(request_.r, desk.settings.read_quorum, owners.size(), "R");
-    if (!needed) return give_up(needed.error());
-    round_.emplace(service_, trace_, ReadRound::Question{id_, request_.key, position_, *needed});
+    auto quorum = service_.quorum(request_.r, desk.settings.read_quorum,
+                                  desk.routes.partition_of(position_), "R");
+    if (!quorum) return give_up(quorum.error());
+    round_.emplace(service_, trace_,
+                   ReadRound::Question{id_, request_.key, position_, std::move(*quorum)});
     if (const auto asked = round_->start(); !asked) return give_up(asked.error());
     advance();
 }
@@ -84,7 +85,22 @@ void Get::on_undone(const Error& error) {
     finished_ = true;
 }
 
+/// Who has been answered waits for nothing that a newer list could say.
+void Get::on_ring() {
+    if (replied_ && round_->is_outdated()) finished_ = true;
+}
+
+bool Get::outdated() const { return !replied_ && round_ && round_->is_outdated(); }
+
+void Get::begin_again(std::uint64_t id) {
+    id_ = id;
+    service_.desk.counters.add("get.begun_again");
+    trace_.add(service_.desk.self(), "begun again");
+    start();
+}
+
 void Get::advance() {
+    if (outdated()) return;
     if (!replied_ && round_->met()) reply();
     if (!replied_ && round_->hopeless())
         return give_up(

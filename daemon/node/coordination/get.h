@@ -26,6 +26,9 @@ class Get final : public Operation {
     void on_unreachable(const NodeId& node) override;
     void on_timer() override;
     void on_undone(const Error& error) override;
+    void on_ring() override;
+    [[nodiscard]] bool outdated() const override;
+    void begin_again(std::uint64_t id) override;
     [[nodiscard]] Instant wake_at() const override;
     [[nodiscard]] bool finished() const override { return finished_; }
 

@@ -9,6 +9,12 @@
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
+namespace {
+
+/// How often one that is behind is asked: each time it has been told the ring, which is enough once.
+constexpr int most_asks = 4;
+
+}  // namespace
 
 WriteIntent::WriteIntent(wire::PutRequest request, const Position& its_position)
     : key(std::move(request.key)),
@@ -56,10 +62,9 @@ Put::Put(Service& service, std::uint64_t id, Origin origin, WriteIntent intent, 
 
 void Put::start() {
     const Desk& desk = service_.desk;
-    const std::size_t owners = desk.routes.owners(partition_).size();
-    const auto w = service_.quorum(intent_.w, desk.settings.write_quorum, owners, "W");
+    auto w = service_.quorum(intent_.w, desk.settings.write_quorum, partition_, "W");
     if (!w) return give_up(w.error());
-    write_quorum_ = *w;
+    quorum_ = std::move(*w);
     if (desk.load.refuse_writes)
         return give_up({Code::storage_full,
                         "the disk is nearly full, so writes are refused; make room, or lower "
@@ -94,17 +99,20 @@ Result<Clock> Put::given_context() const {
 
 Result<void> Put::observe() {
     const Desk& desk = service_.desk;
-    const auto r = service_.quorum(intent_.observe_r, desk.settings.read_quorum,
-                                   desk.routes.owners(partition_).size(), "R of the observation");
+    auto r = service_.quorum(intent_.observe_r, desk.settings.read_quorum, partition_,
+                             "R of the observation");
     if (!r) return std::unexpected(r.error());
-    round_.emplace(service_, trace_,
-                   ReadRound::Question{id_, intent_.key, intent_.position, *r, *r == 1});
+    const bool sparing = r->needed() == 1 && desk.routes.stable(partition_);
+    round_.emplace(
+        service_, trace_,
+        ReadRound::Question{id_, intent_.key, intent_.position, std::move(*r), sparing});
     if (auto asked = round_->start(); !asked) return asked;
     advance_observing();
     return {};
 }
 
 void Put::advance_observing() {
+    if (outdated()) return;
     if (round_->met()) return decide(round_->merged());
     if (round_->hopeless() || at_deadline())
         give_up({Code::too_few_nodes,
@@ -136,12 +144,12 @@ void Put::decide(const Object& seen) {
 void Put::write(const Clock& context) {
     Desk& desk = service_.desk;
     phase_ = Phase::writing;
-    quorum_ = Quorum(write_quorum_);
+    quorum_.follow(service_.lists(partition_, Service::Need::write));
     team_ = Team(desk, service_.liveness, partition_, stands_for_);
-    if (team_.filled() < write_quorum_)
+    if (const auto filled = team_.filled(); !quorum_.could_be_met_by(filled))
         return give_up({Code::too_few_nodes,
-                        "only " + std::to_string(team_.filled()) + " of the " +
-                            std::to_string(write_quorum_) +
+                        "only " + std::to_string(filled.size()) + " of the " +
+                            std::to_string(quorum_.needed()) +
                             " nodes that must store it are healthy; nothing was written; see "
                             "dyn-ring status"});
 
@@ -154,14 +162,19 @@ void Put::write(const Clock& context) {
     for (Team::Place& place : team_.places()) {
         if (place.asked == desk.self()) {
             trace_.add(desk.self(), "stored");
-            stored_by(place.owner);
-        } else if (place.by_nobody()) {
-            keep_hint(place.owner);
+            stored_by(place.asked);
         } else {
-            ask(place);
+            fill(place);
         }
     }
     advance_writing();
+}
+
+void Put::fill(Team::Place& place) {
+    if (place.by_nobody())
+        keep_hint(place.owner);
+    else
+        ask(place);
 }
 
 Result<void> Put::merge(const Slot& slot) {
@@ -221,10 +234,7 @@ void Put::ask(Team::Place& place) {
 void Put::replace(Team::Place& place, Team::Because because) {
     trace_.add(place.asked, because == Team::Because::silent ? "silent" : "cannot store");
     team_.replace(service_.desk, service_.liveness, place, because);
-    if (place.by_nobody())
-        keep_hint(place.owner);
-    else
-        ask(place);
+    fill(place);
 }
 
 void Put::keep_hint(const NodeId& owner) {
@@ -239,7 +249,7 @@ void Put::stored_by(const NodeId& node) {
     Team::Place* place = team_.place_of(node);
     if (!place) return;
     place->settled = true;
-    if (!quorum_.count(place->owner) && service_.desk.breaks(Mutant::answers_counted_twice))
+    if (!quorum_.count(place->owner, node) && service_.desk.breaks(Mutant::answers_counted_twice))
         quorum_.count_again(place->owner);
 }
 
@@ -256,10 +266,52 @@ void Put::on(const NodeId& from, const wire::WriteReply& reply) {
         stored_by(from);
     } else {
         Team::Place* place = team_.place_of(from);
-        if (place && place->asked == from && !place->settled)
-            replace(*place, Team::Because::refused);
+        if (place && place->asked == from && !place->settled) refused_by(*place, reply.status);
     }
     advance_writing();
+}
+
+void Put::refused_by(Team::Place& place, wire::PeerStatusCode status) {
+    // Its ring is behind: it has been told ours meanwhile.
+    if (status == wire::PeerStatusCode::behind && place.asks < most_asks) return ask(place);
+    // Ours is: the place is asked again, or leaves, when the next one is there.
+    if (status == wire::PeerStatusCode::not_owner && !place.by_stand_in()) return;
+    replace(place, Team::Because::refused);
+}
+
+/// What is stored stays stored, and counts for the lists that are live now. Places that came with
+/// the ring are asked, and those that have refused under the old one.
+void Put::on_ring() {
+    if (phase_ != Phase::writing || finished_) return;
+    const Desk& desk = service_.desk;
+    quorum_.follow(service_.lists(partition_, Service::Need::write));
+    for (const NodeId& owner : desk.routes.serving(partition_)) quorum_.forget_as_stand_in(owner);
+    team_.follow(desk, service_.liveness);
+    for (Team::Place& place : team_.places()) {
+        if (place.settled) continue;
+        if (place.asked == desk.self()) {
+            const auto stored =
+                service_.objects.merge_in(Slot::of(desk.routes, intent_.position, intent_.key),
+                                          object_, encoded_, stamp_);
+            place.settled = true;
+            if (stored) stored_by(desk.self());
+        } else {
+            place.asks = 0;
+            fill(place);
+        }
+    }
+    advance_writing();
+}
+
+bool Put::outdated() const {
+    return phase_ == Phase::observing && !finished_ && round_ && round_->is_outdated();
+}
+
+void Put::begin_again(std::uint64_t id) {
+    id_ = id;
+    service_.desk.counters.add("put.begun_again");
+    trace_.add(service_.desk.self(), "begun again");
+    start();
 }
 
 void Put::on_unreachable(const NodeId& node) {

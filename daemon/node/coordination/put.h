@@ -12,6 +12,10 @@
 // none: its object has come from a client, and goes on as it came. An owner that
 // stays silent is stood in for; with no stand-in left its hint stays here and does not count.
 //
+// While the partition moves, W owners of each of its live lists must store it, those that are live
+// when the last of them answers: another ring adds places to a write in progress, and takes none of
+// what it has.
+//
 // Threads: one; the node's
 // Errors:  before the store nothing is applied: too_few_nodes, conflict, exists, object_full,
 //          bad_context, refused, storage…; after it quorum_not_met, which may be applied
@@ -54,6 +58,9 @@ class Put final : public Operation {
     void on_unreachable(const NodeId& node) override;
     void on_timer() override;
     void on_undone(const Error& error) override;
+    void on_ring() override;
+    [[nodiscard]] bool outdated() const override;
+    void begin_again(std::uint64_t id) override;
     [[nodiscard]] Instant wake_at() const override;
     [[nodiscard]] bool finished() const override { return finished_; }
 
@@ -68,6 +75,9 @@ class Put final : public Operation {
     [[nodiscard]] Result<void> mint(const Slot& slot, const Clock& context);
     [[nodiscard]] Result<void> merge(const Slot& slot);
     void ask(Team::Place& place);
+    /// Asks whoever fills it; for nobody a hint stays here.
+    void fill(Team::Place& place);
+    void refused_by(Team::Place& place, wire::PeerStatusCode status);
     void replace(Team::Place& place, Team::Because because);
     void keep_hint(const NodeId& owner);
     void stored_by(const NodeId& node);
@@ -87,7 +97,6 @@ class Put final : public Operation {
     Phase phase_ = Phase::observing;
     Trace trace_;
     std::optional<ReadRound> round_;
-    std::size_t write_quorum_ = 0;
     Quorum quorum_;  ///< of owners whose place has it durably
     Team team_;
     Object object_;            ///< what is stored, here and there

@@ -1,15 +1,19 @@
 // Counting answers towards R or W (paper section 4.5).
 //
 // Knows nothing of messages, keys or time: it is told who answered and says whether that is enough.
+// While a partition moves (libdynamo/ring/transition.h) it has several lists of owners, and enough
+// is as many in each of them.
 //
-// Shape:   nodes are distinct, whatever they answer and however often
+// Shape:   owners are distinct, whatever they answer and however often
 // Threads: a plain value
 #pragma once
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "libdynamo/base/id.h"
+#include "libdynamo/ring/transition.h"
 
 namespace dynamo {
 
@@ -17,26 +21,62 @@ class Quorum {
   public:
     Quorum() = default;
     explicit Quorum(std::size_t needed) : needed_(needed) {}
+    /// `wanted` of each list, or all of one that is shorter.
+    Quorum(std::size_t wanted, std::vector<OwnerList> lists)
+        : needed_(wanted), lists_(std::move(lists)) {}
+    /// These lists from now on; with none, as many as are needed in all.
+    void follow(std::vector<OwnerList> lists) { lists_ = std::move(lists); }
 
-    /// True when this answer counts: its node has not been counted before.
-    bool count(const NodeId& node) {
-        if (has(node)) return false;
-        answered_.push_back(node);
+    /// True when this answer counts: its owner has not been counted before. `by`: who gave it, the
+    /// owner or its stand-in.
+    bool count(const NodeId& owner, const NodeId& by) {
+        if (has(owner)) return false;
+        answered_.push_back({owner, by});
         return true;
     }
-    /// A planted bug of the simulator: the same node once more.
-    void count_again(const NodeId& node) { answered_.push_back(node); }
-
-    [[nodiscard]] bool has(const NodeId& node) const {
-        return std::ranges::find(answered_, node) != answered_.end();
+    bool count(const NodeId& owner) { return count(owner, owner); }
+    /// A planted bug of the simulator: the same owner once more.
+    void count_again(const NodeId& owner) { answered_.push_back({owner, owner}); }
+    /// What it gave in another's name counts no more: it has become an owner itself.
+    void forget_as_stand_in(const NodeId& node) {
+        std::erase_if(answered_, [&](const Answer& answer) {
+            return answer.by == node && answer.owner != node;
+        });
     }
-    [[nodiscard]] bool met() const { return answered_.size() >= needed_; }
+
+    [[nodiscard]] bool has(const NodeId& owner) const {
+        return std::ranges::find(answered_, owner, &Answer::owner) != answered_.end();
+    }
+    [[nodiscard]] bool met() const {
+        if (lists_.empty()) return answered_.size() >= needed_;
+        return in_each_list([this](const NodeId& owner) { return has(owner); });
+    }
+    /// Whether answers of these owners would do.
+    [[nodiscard]] bool could_be_met_by(const std::vector<NodeId>& owners) const {
+        if (lists_.empty()) return owners.size() >= needed_;
+        return in_each_list([&](const NodeId& owner) {
+            return std::ranges::find(owners, owner) != owners.end();
+        });
+    }
     [[nodiscard]] std::size_t answered() const { return answered_.size(); }
     [[nodiscard]] std::size_t needed() const { return needed_; }
 
   private:
+    struct Answer {
+        NodeId owner;
+        NodeId by;
+    };
+    template <typename Counts>
+    [[nodiscard]] bool in_each_list(const Counts& counts) const {
+        return std::ranges::all_of(lists_, [&](const OwnerList& list) {
+            const auto there = std::ranges::count_if(list.owners, counts);
+            return static_cast<std::size_t>(there) >= std::min(needed_, list.owners.size());
+        });
+    }
+
     std::size_t needed_ = 0;
-    std::vector<NodeId> answered_;
+    std::vector<OwnerList> lists_;
+    std::vector<Answer> answered_;
 };
 
 }  // namespace dynamo

@@ -5,6 +5,17 @@
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
+namespace {
+
+/// How often one that is behind is asked: each time it has been told the ring, which is enough once.
+constexpr int most_asks = 4;
+
+std::uint64_t base_of(const Routes& routes, std::uint16_t partition) {
+    const auto& lists = routes.lists(partition);
+    return lists.empty() ? routes.version(partition) : lists.front().version;
+}
+
+}  // namespace
 
 ReadRound::ReadRound(Service& service, Trace& trace, Question question)
     : service_(service),
@@ -12,15 +23,17 @@ ReadRound::ReadRound(Service& service, Trace& trace, Question question)
       id_(question.id),
       key_(std::move(question.key)),
       slot_(Slot::of(service.desk.routes, question.position, key_)),
+      version_(service.desk.routes.version(slot_.partition)),
+      base_(base_of(service.desk.routes, slot_.partition)),
       sparing_(question.sparing),
-      quorum_(question.needed),
+      quorum_(std::move(question.quorum)),
       team_(service.desk, service.liveness, slot_.partition),
       stamp_(service.desk.fence.number()) {}
 
 Result<void> ReadRound::start() {
-    if (team_.filled() < quorum_.needed())
+    if (const auto filled = team_.filled(); !quorum_.could_be_met_by(filled))
         return fail(Code::too_few_nodes,
-                    "only " + std::to_string(team_.filled()) + " of the " +
+                    "only " + std::to_string(filled.size()) + " of the " +
                         std::to_string(quorum_.needed()) +
                         " nodes that must answer are healthy; see dyn-ring status");
     const auto own = std::ranges::find(team_.places(), service_.desk.self(), &Team::Place::asked);
@@ -44,7 +57,8 @@ void ReadRound::ask(Team::Place& place) {
     ++place.asks;
     trace_.add(place.asked, place.by_stand_in() ? "read asked as stand-in" : "read asked");
     if (place.asked != service_.desk.self()) {
-        service_.desk.send(place.asked, wire::ReadRequest{id_, key_});
+        const Bytes hint_for = place.by_stand_in() ? Bytes(place.owner.bytes()) : Bytes{};
+        service_.desk.send(place.asked, wire::ReadRequest{id_, key_, hint_for});
         return;
     }
     if (service_.objects.rebuilding(slot_.partition)) return leave_vacant(place);
@@ -109,6 +123,15 @@ void ReadRound::on(const NodeId& from, const wire::ReadReply& reply) {
     }
     Team::Place* place = team_.place_of(from);
     if (!place || place->asked != from || place->settled) return;
+    // Our ring or its own is behind: it is asked again when the next one is there.
+    if (reply.status == wire::PeerStatusCode::not_owner) {
+        refused_ = true;
+        return;
+    }
+    if (reply.status == wire::PeerStatusCode::behind) {
+        if (place->asks < most_asks) ask(*place);
+        return;
+    }
     const bool lacks = is_old || reply.status == wire::PeerStatusCode::not_ready;
     if (lacks && !place->by_stand_in())
         leave_vacant(*place);
@@ -137,6 +160,13 @@ void ReadRound::on_silence(bool give_up) {
         else
             ask(place);
     }
+}
+
+bool ReadRound::is_outdated() const {
+    const Routes& routes = service_.desk.routes;
+    if (service_.desk.breaks(Mutant::answers_outlive_lists)) return false;
+    return version_ != routes.version(slot_.partition) ||
+           (refused_ && base_ != base_of(routes, slot_.partition));
 }
 
 bool ReadRound::own_answer_stands() const {

@@ -27,7 +27,7 @@ class ReadRound {
         std::uint64_t id = 0;  ///< the operation's
         Bytes key;
         Position position;       ///< of the key
-        std::size_t needed = 0;  ///< R
+        Quorum quorum;           ///< R of each live list, at the beginning
         /// Whether this node's own answer will do when it can give one (R of 1, and nobody to
         /// mend): the others are asked only when it cannot.
         bool sparing = false;
@@ -52,6 +52,11 @@ class ReadRound {
     [[nodiscard]] std::uint64_t stamp() const { return stamp_; }
     /// The join of all answers so far.
     [[nodiscard]] const Object& merged() const { return merged_; }
+    /// Whether there are newer lists of owners than those that were asked: what has been answered
+    /// says nothing then, for one of them may have taken over in the meantime. When lists have only
+    /// ended, answers of those that are left will do, as long as they give them.
+    [[nodiscard]] bool is_outdated() const;
+
     /// The owner whose answer came first; none while only stand-ins have answered.
     [[nodiscard]] NodeId first_owner() const {
         return answers_.empty() ? NodeId{} : answers_.front().first;
@@ -75,6 +80,9 @@ class ReadRound {
     std::uint64_t id_;
     Bytes key_;
     Slot slot_;  ///< the key's own
+    std::uint64_t version_;  ///< of the partition's list when it was begun
+    std::uint64_t base_;     ///< of the oldest live one then
+    bool refused_ = false;   ///< by one that stands in no live list, as it knows them
     bool sparing_;
     Quorum quorum_;
     Team team_;

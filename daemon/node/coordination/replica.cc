@@ -8,39 +8,60 @@ namespace dynamo {
 
 using wire::PeerStatusCode;
 
-void Replica::on(const NodeId& from, const wire::ReadRequest& request) {
+/// One list of owners gives way to the next at each replica: from the moment at which it knows the
+/// newer one it serves nobody who does not (libdynamo/ring/transition.h).
+PeerStatusCode Replica::may_serve(std::uint64_t ring, std::uint16_t partition,
+                                  const NodeId& hint_for) const {
+    const Desk& desk = service_.desk;
+    switch (desk.routes.standing(ring, partition)) {
+        case Routes::Standing::behind: return PeerStatusCode::behind;
+        case Routes::Standing::newer: return PeerStatusCode::not_owner;
+        case Routes::Standing::same: break;
+    }
+    // A stand-in that has become an owner counts as itself only, and is asked so.
+    const bool serves = desk.routes.serves(desk.self(), partition);
+    const bool stands_in = !hint_for.is_none();
+    if (stands_in ? serves || !desk.routes.serves(hint_for, partition) : !serves)
+        return PeerStatusCode::not_owner;
+    return PeerStatusCode::ok;
+}
+
+bool Replica::on(const NodeId& from, std::uint64_t ring, const wire::ReadRequest& request) {
+    Bytes state;
+    const PeerStatusCode status = read(request, ring, state);
+    service_.desk.send(from, wire::ReadReply{request.id, status, std::move(state),
+                                             service_.desk.fence.number()});
+    return status != PeerStatusCode::not_owner;
+}
+
+PeerStatusCode Replica::read(const wire::ReadRequest& request, std::uint64_t ring, Bytes& state) {
     Desk& desk = service_.desk;
     const Slot slot = Slot::of(desk.routes, request.key);
-    if (service_.objects.rebuilding(slot.partition)) {
-        desk.send(from,
-                  wire::ReadReply{request.id, PeerStatusCode::not_ready, {}, desk.fence.number()});
-        return;
-    }
-    auto state = service_.objects.state_of(slot);
-    if (state)
-        desk.send(from, wire::ReadReply{request.id, PeerStatusCode::ok, std::move(*state),
-                                        desk.fence.number()});
-    else if (state.error().code == Code::corrupt)
-        desk.send(from,
-                  wire::ReadReply{request.id, PeerStatusCode::not_ready, {}, desk.fence.number()});
-    else
-        desk.send(from,
-                  wire::ReadReply{request.id, PeerStatusCode::storage, {}, desk.fence.number()});
+    const auto may = may_serve(ring, slot.partition, NodeId::from(request.hint_for));
+    if (may != PeerStatusCode::ok && !desk.breaks(Mutant::old_ring_reads)) return may;
+    if (service_.objects.rebuilding(slot.partition)) return PeerStatusCode::not_ready;
+    auto held = service_.objects.state_of(slot);
+    if (!held)
+        return held.error().code == Code::corrupt ? PeerStatusCode::not_ready
+                                                  : PeerStatusCode::storage;
+    state = std::move(*held);
+    return PeerStatusCode::ok;
 }
 
-void Replica::on(const NodeId& from, const wire::WriteRequest& request) {
-    const PeerStatusCode status = store(request);
+bool Replica::on(const NodeId& from, std::uint64_t ring, const wire::WriteRequest& request) {
+    const PeerStatusCode status = store(request, ring);
     if (request.id != 0) service_.desk.send(from, wire::WriteReply{request.id, status});
+    return status != PeerStatusCode::not_owner;
 }
 
-PeerStatusCode Replica::store(const wire::WriteRequest& request) {
+PeerStatusCode Replica::store(const wire::WriteRequest& request, std::uint64_t ring) {
     Desk& desk = service_.desk;
     if (desk.load.refuse_writes) return PeerStatusCode::full;
-    NodeId hint_for = NodeId::from(request.hint_for);
-    if (hint_for == desk.self()) hint_for = {};
-    const Slot slot = Slot::of(desk.routes, request.key, hint_for);
-    const NodeId& owner = hint_for.is_none() ? desk.self() : hint_for;
-    if (!desk.routes.is_owner(owner, slot.partition)) return PeerStatusCode::not_owner;
+    const NodeId hint_for = NodeId::from(request.hint_for);
+    const bool own = hint_for.is_none() || hint_for == desk.self();
+    const Slot slot = Slot::of(desk.routes, request.key, own ? NodeId{} : hint_for);
+    const auto may = may_serve(ring, slot.partition, own ? NodeId{} : hint_for);
+    if (may != PeerStatusCode::ok && !desk.breaks(Mutant::old_ring_writes)) return may;
 
     const auto object = wire::decode_object(request.object);
     if (!object) {

@@ -15,11 +15,20 @@ class Replica {
   public:
     explicit Replica(Service& service) : service_(service) {}
 
-    void on(const NodeId& from, const wire::ReadRequest& request);
-    void on(const NodeId& from, const wire::WriteRequest& request);
+    /// `ring`: the number of the sender's. False when that is behind and has to be told ours: what
+    /// it counts on may not hold any more.
+    [[nodiscard]] bool on(const NodeId& from, std::uint64_t ring, const wire::ReadRequest& request);
+    [[nodiscard]] bool on(const NodeId& from, std::uint64_t ring,
+                          const wire::WriteRequest& request);
 
   private:
-    [[nodiscard]] wire::PeerStatusCode store(const wire::WriteRequest& request);
+    /// Whether this node may answer for the partition, as an owner or as a stand-in for one.
+    [[nodiscard]] wire::PeerStatusCode may_serve(std::uint64_t ring, std::uint16_t partition,
+                                                 const NodeId& hint_for) const;
+    [[nodiscard]] wire::PeerStatusCode read(const wire::ReadRequest& request, std::uint64_t ring,
+                                            Bytes& state);
+    [[nodiscard]] wire::PeerStatusCode store(const wire::WriteRequest& request,
+                                             std::uint64_t ring);
 
     Service& service_;
 };

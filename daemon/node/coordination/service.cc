@@ -32,15 +32,28 @@ void Service::answer(const Origin& origin, Error error) {
     answer(origin, wire::to_reply(error));
 }
 
-Result<std::size_t> Service::quorum(std::uint32_t asked, std::uint16_t standard, std::size_t owners,
-                                    std::string_view name) const {
+Result<Quorum> Service::quorum(std::uint32_t asked, std::uint16_t standard, std::uint16_t partition,
+                               std::string_view name) const {
     if (asked > desk.settings.copies)
         return fail(Code::bad_request, std::string(name) + " is " + std::to_string(asked) +
                                            ", but this cluster keeps " +
                                            std::to_string(desk.settings.copies) +
                                            " copies of a key (N)");
     const std::size_t wanted = asked == 0 ? standard : asked;
-    return std::min(wanted, owners);
+    if (desk.routes.stable(partition))
+        return Quorum(std::min(wanted, desk.routes.owners(partition).size()));
+    return Quorum(wanted, lists(partition, name == "W" ? Need::write : Need::read));
+}
+
+std::vector<OwnerList> Service::lists(std::uint16_t partition, Need need) const {
+    std::vector<OwnerList> live = desk.routes.lists(partition);
+    if (live.empty()) return live;
+    const bool writes = need == Need::write;
+    if (desk.breaks(writes ? Mutant::writes_newest_list : Mutant::reads_newest_list))
+        live = {live.back()};
+    if (desk.breaks(writes ? Mutant::writes_oldest_list : Mutant::reads_oldest_list))
+        live = {live.front()};
+    return live;
 }
 
 }  // namespace dynamo

@@ -7,7 +7,7 @@ namespace dynamo {
 Team::Team(const Desk& desk, const Liveness& liveness, std::uint16_t partition,
            const NodeId& self_stands_for)
     : partition_(partition) {
-    const auto owners = desk.routes.owners(partition);
+    const auto owners = desk.routes.serving(partition);
     places_.reserve(owners.size());
     for (const NodeId& owner : owners) {
         Place place{owner, {}, desk.now.instant};
@@ -21,9 +21,34 @@ Team::Team(const Desk& desk, const Liveness& liveness, std::uint16_t partition,
         if (place.by_nobody()) replace(desk, liveness, place, Because::refused);
 }
 
-std::size_t Team::filled() const {
-    return static_cast<std::size_t>(
-        std::ranges::count_if(places_, [](const Place& place) { return !place.by_nobody(); }));
+void Team::follow(const Desk& desk, const Liveness& liveness) {
+    const auto owners = desk.routes.serving(partition_);
+    const auto serves = [&](const NodeId& node) {
+        return std::ranges::find(owners, node) != owners.end();
+    };
+    std::vector<Place> before = std::move(places_);
+    places_.clear();
+    gave_up_.clear();
+    for (const NodeId& owner : owners) {
+        const auto known = std::ranges::find(before, owner, &Place::owner);
+        const bool stays =
+            known != before.end() && (known->asked == owner || !serves(known->asked));
+        Place place{owner, {}, desk.now.instant};
+        if (stays)
+            place = *known;
+        else if (owner == desk.self() || liveness.healthy(owner))
+            place.asked = owner;
+        places_.push_back(place);
+    }
+    for (Place& place : places_)
+        if (place.by_nobody() && !place.settled) replace(desk, liveness, place, Because::refused);
+}
+
+std::vector<NodeId> Team::filled() const {
+    std::vector<NodeId> owners;
+    for (const Place& place : places_)
+        if (!place.by_nobody()) owners.push_back(place.owner);
+    return owners;
 }
 
 Team::Place* Team::place_of(const NodeId& node) {

@@ -6,6 +6,8 @@
 //     silent for a while  ──► asked once more, then a fallback in its name
 //     no fallback left    ──► nobody: the coordinator keeps what was meant for it
 //
+// While a partition moves its owners are those of all live lists (libdynamo/ring/transition.h).
+//
 // Shape:   one place per owner, in preference order; every node fills at most one place
 // Threads: one; the node's
 #pragma once
@@ -40,8 +42,8 @@ class Team {
 
     [[nodiscard]] std::vector<Place>& places() { return places_; }
     [[nodiscard]] const std::vector<Place>& places() const { return places_; }
-    /// How many places somebody fills.
-    [[nodiscard]] std::size_t filled() const;
+    /// The owners whose places somebody fills.
+    [[nodiscard]] std::vector<NodeId> filled() const;
     /// The place that `node` owns, fills, or filled before it was silent; null when none.
     [[nodiscard]] Place* place_of(const NodeId& node);
     /// Why a place is given to somebody else.
@@ -51,6 +53,9 @@ class Team {
     };
     /// Puts the next healthy fallback into the place, or nobody.
     void replace(const Desk& desk, const Liveness& liveness, Place& place, Because because);
+    /// Another ring: whose place is no owner's any more leaves, and so does a stand-in that has
+    /// become an owner; who has become one is taken in, and not asked yet.
+    void follow(const Desk& desk, const Liveness& liveness);
     [[nodiscard]] bool all_settled() const;
     /// Whether a place that nobody fills now may yet be answered by someone who was only silent.
     [[nodiscard]] bool may_be_answered_late() const;

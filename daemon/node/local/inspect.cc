@@ -24,7 +24,7 @@ Result<void> holds(const Desk& desk, Objects& objects, std::uint16_t partition) 
         return fail(Code::bad_request, "there is no partition " + std::to_string(partition) +
                                            "; the ring has " +
                                            std::to_string(desk.routes.partitions()));
-    if (!desk.routes.is_owner(desk.self(), partition))
+    if (!desk.routes.serves(desk.self(), partition))
         return fail(Code::bad_request,
                     "this node does not own partition " + std::to_string(partition));
     if (objects.rebuilding(partition))
@@ -71,11 +71,11 @@ std::vector<wire::VersionReply> versions_of(const Object& object) {
 Result<wire::PeekReply> peek(const Desk& desk, Objects& objects, BytesView key) {
     const Slot own = Slot::of(desk.routes, key);
     wire::PeekReply reply;
-    reply.owner = desk.routes.is_owner(desk.self(), own.partition);
+    reply.owner = desk.routes.serves(desk.self(), own.partition);
     reply.rebuilding = objects.rebuilding(own.partition);
 
     std::vector<NodeId> accounts = {NodeId{}};
-    for (const NodeId& owner : desk.routes.owners(own.partition))
+    for (const NodeId& owner : desk.routes.serving(own.partition))
         if (objects.hints_held_for(owner) > 0) accounts.push_back(owner);
     for (const NodeId& account : accounts) {
         const auto record = objects.read({own.partition, account, own.row});

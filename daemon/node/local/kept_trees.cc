@@ -144,8 +144,8 @@ Result<void> KeptTrees::store(std::uint16_t partition, std::uint32_t number, con
     return {};
 }
 
-Result<void> KeptTrees::begin(std::uint16_t partition, unsigned depth) {
-    DYN_CHECK(depth >= part_levels && depth <= max_tree_depth);
+Result<void> KeptTrees::drop(std::uint16_t partition) {
+    known_.erase(partition);
     std::vector<Bytes> rows;
     const Bytes row = header_row(partition);
     const auto scanned = storage_.scan(Table::trees(), row, [&](BytesView stored, BytesView) {
@@ -156,6 +156,13 @@ Result<void> KeptTrees::begin(std::uint16_t partition, unsigned depth) {
     if (!scanned) return scanned;
     for (const Bytes& stored : rows)
         if (auto erased = storage_.erase(Table::trees(), stored); !erased) return erased;
+    return {};
+}
+
+Result<void> KeptTrees::begin(std::uint16_t partition, unsigned depth) {
+    DYN_CHECK(depth >= part_levels && depth <= max_tree_depth);
+    if (auto dropped = drop(partition); !dropped) return dropped;
+    const Bytes row = header_row(partition);
     Bytes value;
     append_number(value, version);
     append_number(value, depth);

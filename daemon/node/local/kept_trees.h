@@ -59,6 +59,7 @@ class KeptTrees {
     /// Drops what is stored of the partition; from now on parts of a tree of this depth are.
     [[nodiscard]] Result<void> begin(std::uint16_t partition, unsigned depth);
     [[nodiscard]] Result<void> drop_all();
+    [[nodiscard]] Result<void> drop(std::uint16_t partition);
 
     /// After a rollback nothing is known of what is stored.
     void rolled_back() { known_.clear(); }

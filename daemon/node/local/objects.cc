@@ -313,6 +313,14 @@ Result<void> Objects::drop_all() {
     return desk_.storage.drop(Table::reducible());
 }
 
+Result<void> Objects::drop_partition(std::uint16_t partition) {
+    std::erase_if(damaged_,
+                  [&](const auto& entry) { return entry.second.partition == partition; });
+    if (auto dropped = trees_.drop(partition); !dropped) return dropped;
+    if (auto dropped = reducible_.drop(partition); !dropped) return dropped;
+    return desk_.storage.drop(Table::objects(partition));
+}
+
 Result<void> Objects::mend(const Slot& slot, const Object& object) {
     auto changing = read_to_change(slot);
     if (!changing) return std::unexpected(changing.error());
@@ -369,9 +377,9 @@ Result<void> Objects::scan_objects(std::uint16_t partition, BytesView first_row,
 }
 
 Result<Bytes> Objects::state_of(const Slot& own) {
-    if (desk_.routes.is_owner(desk_.self(), own.partition)) return read_bytes(own);
+    if (desk_.routes.serves(desk_.self(), own.partition)) return read_bytes(own);
     Object kept;
-    for (const NodeId& owner : desk_.routes.owners(own.partition)) {
+    for (const NodeId& owner : desk_.routes.serving(own.partition)) {
         if (hints_counted_ && hints_held_for(owner) == 0) continue;
         const auto record = read({own.partition, owner, own.row});
         if (!record) return std::unexpected(record.error());

@@ -81,6 +81,8 @@ class Objects {
 
     /// Removes all objects and hints, in the present transaction.
     [[nodiscard]] Result<void> drop_all();
+    /// Removes the objects of a partition, likewise.
+    [[nodiscard]] Result<void> drop_partition(std::uint16_t partition);
 
     /// Merges what enough other owners hold into a damaged or partial record, which is whole with
     /// it.

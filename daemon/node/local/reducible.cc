@@ -2,6 +2,8 @@
 
 #include "libdynamo/base/numbers.h"
 
+#include <vector>
+
 namespace dynamo {
 namespace {
 
@@ -44,6 +46,21 @@ Result<void> Reducible::scan(std::uint16_t partition, BytesView first, const Vis
                              if (value.size() != 8) return true;
                              return visit(key.substr(partition_octets), number_at(value, 0));
                          });
+}
+
+Result<void> Reducible::drop(std::uint16_t partition) {
+    std::vector<Bytes> keys;
+    const Bytes prefix = prefix_of(partition);
+    const auto scanned =
+        storage_.scan(Table::reducible(), prefix, [&](BytesView key, BytesView) {
+            if (!key.starts_with(prefix)) return false;
+            keys.emplace_back(key);
+            return true;
+        });
+    if (!scanned) return scanned;
+    for (const Bytes& key : keys)
+        if (auto erased = storage_.erase(Table::reducible(), key); !erased) return erased;
+    return {};
 }
 
 Result<std::optional<std::uint16_t>> Reducible::next(std::uint32_t from) const {

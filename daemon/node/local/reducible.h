@@ -27,6 +27,8 @@ class Reducible {
     [[nodiscard]] Result<void> forget(std::uint16_t partition, BytesView row);
     [[nodiscard]] Result<std::optional<std::uint64_t>> since(std::uint16_t partition,
                                                              BytesView row) const;
+    /// Forgets all of one partition.
+    [[nodiscard]] Result<void> drop(std::uint16_t partition);
     /// Rows of one partition from `first` on, in order, until `visit` says false; it must not
     /// write.
     using Visit = std::function<bool(BytesView row, std::uint64_t since)>;

@@ -136,6 +136,11 @@ Result<void> Trees::drop_all() {
     return kept_.drop_all();
 }
 
+Result<void> Trees::drop(std::uint16_t partition) {
+    forget(partition);
+    return kept_.drop(partition);
+}
+
 std::optional<Trees::Checked> Trees::check(std::uint16_t partition) {
     if (const auto at = checked_.find(partition); at != checked_.end()) {
         const Checked checked = at->second;
@@ -163,7 +168,7 @@ void Trees::tick() {
             continue;
         }
         const std::uint16_t partition = *unfinished_.begin();
-        if (desk_.routes.is_owner(desk_.self(), partition))
+        if (desk_.routes.serves(desk_.self(), partition))
             left -= std::min(left, scan_cost + build(partition, trees_.at(partition), left));
         else
             forget(partition);
@@ -252,7 +257,7 @@ std::size_t Trees::build(std::uint16_t partition, Growing& growing, std::size_t 
 
 std::size_t Trees::go_on_checking(std::uint16_t partition, Growing& made, std::size_t left) {
     std::size_t cost = 0;
-    if (!desk_.routes.is_owner(desk_.self(), partition) ||
+    if (!desk_.routes.serves(desk_.self(), partition) ||
         !read_into(partition, made, {}, left, cost)) {
         forget(partition);
         return cost;

@@ -44,6 +44,8 @@ class Trees {
     void rolled_back();
     /// In the transaction that drops all records.
     [[nodiscard]] Result<void> drop_all();
+    /// The partition is not held here any more.
+    [[nodiscard]] Result<void> drop(std::uint16_t partition);
 
     /// What came of comparing the tree that is kept with one made from the records.
     struct Checked {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "libdynamo/base/address.h"
 #include "libdynamo/base/quote.h"
+#include "libdynamo/ring/transition.h"
 
 namespace dynamo {
 namespace {
@@ -15,19 +17,6 @@ constexpr std::size_t max_note_octets = 256;
 constexpr std::uint32_t max_staged_weight = 10'000;
 
 using MembersById = std::map<NodeId, Member>;
-
-/// The members that the ring would have once all that is staged is committed.
-MembersById members_to_be(const RingState& ring) {
-    MembersById members;
-    for (const Member& member : ring.head().members) members[member.id] = member;
-    for (const MemberOp& operation : staged(ring)) {
-        if (operation.kind == MemberOp::Kind::remove)
-            members.erase(operation.subject.id);
-        else
-            members[operation.subject.id] = operation.subject;
-    }
-    return members;
-}
 
 /// Names are shown in tables and typed in commands, so they stay plain.
 bool is_word(std::string_view text) {
@@ -103,21 +92,55 @@ Result<void> check_may_join(const NodeId& id, const RingState& ring, const Membe
     return {};
 }
 
+/// Of a node that is removed, what was known of it; none when it has handed over all, or is lost.
+std::optional<Member> former_member(const RingState& ring, const NodeId& id) {
+    if (ring.released.contains(id) || std::ranges::binary_search(ring.head().lost, id)) return {};
+    for (auto epoch = ring.epochs.rbegin(); epoch != ring.epochs.rend(); ++epoch)
+        if (const auto at = std::ranges::find(epoch->members, id, &Member::id);
+            at != epoch->members.end())
+            return *at;
+    return {};
+}
+
+/// What is staged, or what the head has changed as well.
+Result<Change> check_discard(const RingState& ring, Change change, bool takes_back) {
+    change.kind = MemberOp::Kind::discard;
+    if (!takes_back) {
+        if (staged(ring).empty()) return fail(Code::refused, "nothing is staged");
+        change.kept = ring.head().covers;
+        return change;
+    }
+    if (ring.epochs.size() < 2 || !is_moving(ring))
+        return fail(Code::refused, "no change is under way that could be taken back");
+    change.kept = ring.epochs[ring.epochs.size() - 2].covers;
+    return change;
+}
+
 }  // namespace
 
 Result<Change> check_change(const RingState& ring, const wire::StageRequest& request) {
     const NodeId id = NodeId::from(request.node_id);
-    if (id.is_none()) return fail(Code::bad_request, "node_id must be 16 octets, not all zero");
     if (request.note.size() > max_note_octets)
         return fail(Code::bad_request,
                     "the note is longer than " + std::to_string(max_note_octets) + " octets");
-    const MembersById members = members_to_be(ring);
     Change change{MemberOp::Kind{request.kind}, {}, request.note};
+    if (request.kind == wire::stage_discard || request.kind == wire::stage_cancel)
+        return check_discard(ring, std::move(change), request.kind == wire::stage_cancel);
+    if (id.is_none()) return fail(Code::bad_request, "node_id must be 16 octets, not all zero");
+    MembersById members;
+    for (Member& member : members_to_be(ring)) members[member.id] = std::move(member);
     switch (change.kind) {
         case MemberOp::Kind::add:
             if (auto may = check_may_join(id, ring, members); !may)
                 return std::unexpected(may.error());
             break;
+        case MemberOp::Kind::lost:
+            // One that has left, and has not handed over all, may be lost on the way.
+            if (const auto former = former_member(ring, id); former && !members.contains(id)) {
+                change.subject = *former;
+                return change;
+            }
+            [[fallthrough]];
         case MemberOp::Kind::remove:
         case MemberOp::Kind::set:
             if (!members.contains(id))
@@ -125,9 +148,10 @@ Result<Change> check_change(const RingState& ring, const wire::StageRequest& req
                             "node " + id.brief() + " is no member, and not staged to be one");
             break;
         default:
-            return fail(Code::bad_request, "kind must be 1 (add), 2 (remove) or 3 (set)");
+            return fail(Code::bad_request, "kind must be 1 (add), 2 (remove), 3 (set), 4 (lost), 5 (discard) or "
+                                           "6 (cancel)");
     }
-    if (change.kind == MemberOp::Kind::remove) {
+    if (change.kind != MemberOp::Kind::add && change.kind != MemberOp::Kind::set) {
         change.subject = members.at(id);
         return change;
     }

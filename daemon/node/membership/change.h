@@ -5,6 +5,7 @@
 // Errors:  bad_request: it makes no sense; refused: the ring does not allow it
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "libdynamo/ring/ring.h"
@@ -16,6 +17,7 @@ struct Change {
     MemberOp::Kind kind = MemberOp::Kind::add;
     Member subject;
     std::string note;
+    std::map<NodeId, std::uint64_t> kept{};  ///< of a discard
 };
 
 [[nodiscard]] Result<Change> check_change(const RingState& ring, const wire::StageRequest& request);

@@ -32,8 +32,8 @@ std::string with_port(const std::string& text) {
 
 }  // namespace
 
-Members::Members(Desk& desk, Objects& objects, std::optional<RingState> ring)
-    : desk_(desk), objects_(objects), next_gossip_(desk.now.instant) {
+Members::Members(Desk& desk, std::optional<RingState> ring)
+    : desk_(desk), next_gossip_(desk.now.instant) {
     for (const std::string& seed : desk_.options.seeds)
         if (with_port(seed) != with_port(desk_.options.self.peer_address))
             seeds_.push_back(with_port(seed));
@@ -57,7 +57,7 @@ void Members::tick() {
     if (desk_.now.instant < wake_at()) return;
     next_gossip_ = desk_.now.instant + desk_.options.gossip_interval;
     std::vector<const Member*> others;
-    for (const Member& member : desk_.routes.members())
+    for (const Member& member : desk_.routes.peers())
         if (member.id != desk_.self()) others.push_back(&member);
     // Seeds are asked as well as members, so that two halves of a cluster that have never heard of
     // each other become one (section 4.8.2).
@@ -70,7 +70,8 @@ void Members::tick() {
 }
 
 Instant Members::wake_at() const {
-    const std::size_t others = desk_.routes.members().size() - (joined() ? 1 : 0);
+    const std::size_t others =
+        desk_.routes.peers().size() - (desk_.routes.find(desk_.self()) ? 1 : 0);
     return others + seeds_.size() > 0 ? next_gossip_ : Instant::max();
 }
 
@@ -157,11 +158,12 @@ wire::GossipDigest Members::root_message() const {
 
 void Members::take_up(RingState ring) {
     ring_ = std::move(ring);
+    ++revision_;
     root_ = wire::digest_of(*ring_);
     const Sha256 head = wire::digest_of(ring_->head());
     desk_.cluster = ring_->cluster;
     desk_.settings = ring_->settings;
-    desk_.routes = Routes(ring_->head(), head);
+    desk_.routes = Routes(*ring_, head);
     desk_.cluster = ring_->cluster;
     desk_.settings = ring_->settings;
 }
@@ -196,7 +198,7 @@ void Members::adopt_first(RingState ring) {
 void Members::warn_of_old_addresses() {
     const Member* const member = desk_.routes.find(desk_.self());
     const Member& self = desk_.options.self;
-    if (!member || (member->client_address == self.client_address &&
+    if (!member || !desk_.routes.is_member(desk_.self()) || (member->client_address == self.client_address &&
                     member->peer_address == self.peer_address))
         return;
     desk_.log(Severity::warning,
@@ -219,8 +221,12 @@ Result<wire::StageReply> Members::stage(const wire::StageRequest& request) {
     auto change = check_change(*ring_, request);
     if (!change) return std::unexpected(change.error());
     RingState next = *ring_;
-    dynamo::stage(next, desk_.self(), change->kind, change->subject, std::move(change->note),
-                  desk_.now.wall_ms);
+    if (change->kind == MemberOp::Kind::discard)
+        stage_discard(next, desk_.self(), change->kept, std::move(change->note),
+                      desk_.now.wall_ms);
+    else
+        dynamo::stage(next, desk_.self(), change->kind, change->subject, std::move(change->note),
+                      desk_.now.wall_ms);
     adopt(std::move(next));
     return wire::StageReply{staged(*ring_).size()};
 }
@@ -231,34 +237,70 @@ Result<wire::PlanReply> Members::plan() const {
     return wire::PlanReply{wire::plan_id(*epoch), wire::encode(*epoch)};
 }
 
-Result<wire::CommitReply> Members::commit(const wire::CommitRequest& request) {
-    if (auto may = check_may_commit(); !may) return std::unexpected(may.error());
+Result<Epoch> Members::proposed(const wire::CommitRequest& request) const {
     auto epoch = planned();
-    if (!epoch) return std::unexpected(epoch.error());
+    if (!epoch) return epoch;
     if (const std::string present = wire::plan_id(*epoch); present != request.plan)
         return fail(Code::stale_plan, "the present plan is " + present + ", not " +
                                           quote(request.plan) +
                                           ": something was staged or committed since; look at it "
                                           "with dyn-ring plan and commit that");
-    if (!std::ranges::binary_search(epoch->members, desk_.self(), {}, &Member::id))
-        return fail(Code::refused,
-                    "the plan removes this node, which is the only one that has the ring: nothing "
-                    "was changed; commit without that change");
     const Issued& parent = ring_->head().issued;
     epoch->proposer = desk_.self();
     epoch->issued = {desk_.now.wall_ms, 0};
     if (epoch->issued <= parent) epoch->issued = {parent.wall_ms, parent.count + 1};
+    if (auto follows = followed_by(wire::encode(*epoch)); !follows)
+        return fail(Code::internal, "the plan makes no valid ring: " + follows.error().message);
+    return epoch;
+}
+
+Result<RingState> Members::followed_by(BytesView epoch) const {
+    auto decoded = wire::decode_epoch(epoch);
+    if (!decoded) return std::unexpected(decoded.error());
+    if (decoded->parent != wire::digest_of(ring_->head()))
+        return fail(Code::bad_request, "it was planned on another ring");
     RingState next = *ring_;
-    next.epochs.push_back(std::move(*epoch));
-    if (auto valid = validate(next); !valid)
-        return fail(Code::internal, "the plan makes no valid ring: " + valid.error().message);
+    next.epochs.push_back(std::move(*decoded));
+    if (auto valid = validate(next); !valid) return std::unexpected(valid.error());
+    return next;
+}
+
+bool Members::may_follow(BytesView epoch) const { return followed_by(epoch).has_value(); }
+
+Result<void> Members::chosen(BytesView epoch) {
+    auto next = followed_by(epoch);
+    if (!next) return std::unexpected(next.error());
+    adopt(std::move(*next));
+    tell_all();
+    return {};
+}
+
+void Members::note_complete(const std::set<std::uint16_t>& partitions) {
+    RingState next = *ring_;
+    bool changed = false;
+    for (const std::uint16_t partition : partitions)
+        changed = dynamo::note_synced(next, desk_.self(), partition) || changed;
+    if (changed) adopt(std::move(next));
+}
+
+void Members::note_released() {
+    RingState next = *ring_;
+    next.released.insert(desk_.self());
+    desk_.log(Severity::info,
+              "this node has left the ring and holds nothing any more: it may be stopped");
     adopt(std::move(next));
-    // The new members wait for nothing else, so they need not wait for their turn of gossip.
-    for (const Member& member : desk_.routes.members())
-        if (member.id != desk_.self())
-            desk_.send(member.id, wire::GossipState{wire::encode(*ring_), false});
+    tell_all();
+}
+
+void Members::tell(const NodeId& peer) {
+    desk_.send(peer, wire::GossipState{wire::encode(*ring_), false});
+}
+
+/// Who waits for nothing else need not wait for its turn of gossip.
+void Members::tell_all() {
+    for (const Member& member : desk_.routes.peers())
+        if (member.id != desk_.self()) tell(member.id);
     next_gossip_ = desk_.now.instant + desk_.options.gossip_interval;
-    return wire::CommitReply{ring_->head().number};
 }
 
 Result<Epoch> Members::planned() const {
@@ -274,26 +316,6 @@ Result<void> Members::check_joined() const {
     if (ring_) return fail(Code::not_joined, "this node was removed from its cluster");
     return fail(Code::not_joined,
                 "this node is no member of a cluster yet: it waits for dyn-ring join on a member");
-}
-
-Result<void> Members::check_may_commit() const {
-    if (auto member = check_joined(); !member) return member;
-    // Departs from section 4.8, which lets nodes come and go at any time: a ring that serves needs
-    // a vote among its members and the transfer of what moves before it may change.
-    if (const std::size_t count = ring_->head().members.size(); count > 1)
-        return fail(Code::refused,
-                    "this ring has " + std::to_string(count) +
-                        " members, and this release can only form a ring from one node, once: "
-                        "nothing was changed; to get another ring, start daemons on empty data "
-                        "directories, join them all in one commit, and copy the data over");
-    const auto holds_data = objects_.holds_data();
-    if (!holds_data) return std::unexpected(holds_data.error());
-    if (*holds_data)
-        return fail(Code::holds_data,
-                    "this node holds data, and this release can only form a ring that is empty: "
-                    "nothing was changed; start daemons on empty data directories, join them all "
-                    "in one commit, and store the data then");
-    return {};
 }
 
 }  // namespace dynamo

@@ -8,12 +8,12 @@
 // whoever differs answers with its whole state, and both end with the join of the two. State is
 // handed to the loop to be persisted before anything that depends on it is sent.
 //
-// A change is staged, planned, then committed. This release commits while the ring holds no data
-// and the present ring is this node alone, so no vote and no transfer is needed; anything else is
-// refused before it changes a thing.
+// A change is staged, planned, then committed: by vote (vote.h), for every number is chosen once.
+// What it moves, and what of that is done, transfer.h knows; the ring notes which copies are complete
+// and who has handed over all.
 //
 // Threads: one; the node's
-// Errors:  refused, stale_plan, holds_data, not_joined: what an operator is told
+// Errors:  refused, stale_plan, not_joined: what an operator is told
 #pragma once
 
 #include <map>
@@ -23,14 +23,13 @@
 #include <vector>
 
 #include "daemon/node/desk.h"
-#include "daemon/node/local/objects.h"
 
 namespace dynamo {
 
 class Members {
   public:
     /// `ring`: what was persisted. None and no seeds: founds a cluster and has it persisted.
-    Members(Desk& desk, Objects& objects, std::optional<RingState> ring);
+    Members(Desk& desk, std::optional<RingState> ring);
 
     /// None while waiting.
     [[nodiscard]] const RingState* ring() const { return ring_ ? &*ring_ : nullptr; }
@@ -43,7 +42,20 @@ class Members {
 
     [[nodiscard]] Result<wire::StageReply> stage(const wire::StageRequest& request);
     [[nodiscard]] Result<wire::PlanReply> plan() const;
-    [[nodiscard]] Result<wire::CommitReply> commit(const wire::CommitRequest& request);
+    /// The ring that a commit asks for, complete, and on the present one.
+    [[nodiscard]] Result<Epoch> proposed(const wire::CommitRequest& request) const;
+    /// Whether an encoded epoch could come next.
+    [[nodiscard]] bool may_follow(BytesView epoch) const;
+    /// It was chosen: the new head.
+    [[nodiscard]] Result<void> chosen(BytesView epoch);
+    /// This node holds these partitions completely.
+    void note_complete(const std::set<std::uint16_t>& partitions);
+    /// This node was removed and has handed over all that it held.
+    void note_released();
+    /// Gives a peer our ring state now.
+    void tell(const NodeId& peer);
+    /// Another state each time it changes.
+    [[nodiscard]] std::uint64_t revision() const { return revision_; }
 
     void tick();
     /// The next gossip; never while there is nobody to gossip with.
@@ -60,12 +72,13 @@ class Members {
     [[nodiscard]] wire::GossipDigest root_message() const;
     [[nodiscard]] Result<Epoch> planned() const;
     [[nodiscard]] Result<void> check_joined() const;
-    [[nodiscard]] Result<void> check_may_commit() const;
+    [[nodiscard]] Result<RingState> followed_by(BytesView epoch) const;
+    void tell_all();
     void log_once(Severity severity, std::string text);
 
     Desk& desk_;
-    Objects& objects_;
     std::optional<RingState> ring_;
+    std::uint64_t revision_ = 0;
     Sha256 root_{};  ///< digest of `ring_`, kept because gossip compares it each second
     std::vector<std::string> seeds_;       ///< peer addresses with their ports; not our own
     std::map<NodeId, Instant> told_;       ///< who was told our root out of turn, and when

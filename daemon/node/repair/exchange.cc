@@ -26,11 +26,12 @@ std::size_t octets_of(const std::vector<wire::ExchangeState>& states) {
 
 }  // namespace
 
-Exchange::Exchange(Desk& desk, Objects& objects, Liveness& liveness, Jobs& jobs)
+Exchange::Exchange(Desk& desk, Objects& objects, Liveness& liveness, Jobs& jobs, Transfer& transfer)
     : desk_(desk),
       objects_(objects),
       liveness_(liveness),
       jobs_(jobs),
+      transfer_(transfer),
       next_turn_(desk.now.instant) {}
 
 // ------------------------------------------------------------------------------------------
@@ -55,7 +56,7 @@ Result<void> Exchange::on_ring(RingCame came) {
         notes_due_ = true;
     }
     // What is being rebuilt starts over: there may be other owners to learn from.
-    const auto& owned = desk_.routes.owned_by(desk_.self());
+    const auto& owned = desk_.routes.served_by(desk_.self());
     for (auto& [partition, rebuild] : rebuilds_) rebuild = {};
     const auto ended = std::erase_if(rebuilds_, [&](const auto& entry) {
         return !std::ranges::binary_search(owned, entry.first) ||
@@ -79,8 +80,8 @@ Result<void> Exchange::on_ring(RingCame came) {
 /// Whether the stored copies are whole is not known yet, so none of them answers a read.
 void Exchange::wait_for_notes() {
     notes_unread_ = true;
-    next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
-    for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
+    notes_at_ = next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
+    for (const std::uint16_t partition : desk_.routes.served_by(desk_.self()))
         objects_.rebuilding().insert(partition);
 }
 
@@ -92,7 +93,7 @@ Result<void> Exchange::read_notes() {
     const std::size_t octets = set_octets(desk_.routes.partitions());
     const bool lost = !formed->has_value() || (noted->has_value() && (*noted)->size() != octets);
     rebuilds_.clear();
-    for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
+    for (const std::uint16_t partition : desk_.routes.served_by(desk_.self()))
         if (lost || (noted->has_value() && is_in(**noted, partition))) rebuilds_[partition] = {};
     if (!lost) return {};
     notes_due_ = true;
@@ -136,7 +137,7 @@ void Exchange::rolled_back() {
     }
     const bool readable =
         noted && (!noted->has_value() || (*noted)->size() == set_octets(desk_.routes.partitions()));
-    for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
+    for (const std::uint16_t partition : desk_.routes.served_by(desk_.self()))
         if (!readable || (noted->has_value() && is_in(**noted, partition)))
             rebuilds_.try_emplace(partition);
     close_to_reads();
@@ -146,7 +147,7 @@ Result<void> Exchange::given_up() {
     pass_.reset();
     for (auto& [pair, together] : pairs_)
         together = {.since = desk_.now.instant, .turns = {}, .before = desk_.now.instant};
-    for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
+    for (const std::uint16_t partition : desk_.routes.served_by(desk_.self()))
         rebuilds_[partition] = {};
     close_to_reads();
     next_turn_ = desk_.now.instant;
@@ -159,13 +160,9 @@ void Exchange::close_to_reads() {
     for (const auto& [partition, rebuild] : rebuilds_) objects_.rebuilding().insert(partition);
 }
 
-/// Where all others have been learnt from there is nothing left to learn, though some of them may
-/// have lost their copies too.
 bool Exchange::is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const {
-    const std::size_t copies = desk_.routes.owners(partition).size();
-    if (desk_.breaks(Mutant::rebuilt_from_one) && rebuild.complete > 0) return true;
-    return rebuild.complete >= owners_to_learn_from(copies, desk_.settings.write_quorum) ||
-           rebuild.passed.size() >= copies - 1;
+    return is_learnt(desk_, partition, rebuild.complete, rebuild.passed,
+                     desk_.breaks(Mutant::rebuilt_from_one));
 }
 
 void Exchange::rebuilt_from(const Pass& pass) {
@@ -174,7 +171,7 @@ void Exchange::rebuilt_from(const Pass& pass) {
     Rebuild& rebuild = at->second;
     rebuild.compared.erase(pass.partner);
     if (!rebuild.passed.insert(pass.partner).second) return;
-    if (pass.complete) ++rebuild.complete;
+    if (pass.complete) rebuild.complete.insert(pass.partner);
     if (!is_rebuilt(pass.partition, rebuild)) return;
     rebuilds_.erase(at);
     objects_.rebuilding().erase(pass.partition);
@@ -190,14 +187,16 @@ void Exchange::start(const Pair& pair) {
     pass_->partition = pair.partition;
     pass_->partner = pair.partner;
     pass_->job = pair.job;
+    pass_->transfer = pair.transfer;
     pass_->began = desk_.now.instant;
-    if (const auto rebuild = rebuilds_.find(pair.partition); rebuild != rebuilds_.end()) {
+    const auto rebuild = rebuilds_.find(pair.partition);
+    if (rebuild != rebuilds_.end() && !pair.transfer) {
         const auto at = rebuild->second.compared.find(pair.partner);
         if (at != rebuild->second.compared.end()) pass_->first = at->second;
         return offer();
     }
     bool scrubs = false;
-    if (pair.job.empty()) {
+    if (pair.job.empty() && !pair.transfer) {
         // Begun somewhere, so that after a start not all of them read everything.
         auto& turns = pairs_[{pair.partition, pair.partner}].turns;
         if (!turns) turns = desk_.random.below(desk_.options.scrub_every);
@@ -279,8 +278,10 @@ void Exchange::on(const NodeId& from, const wire::ExchangeReply& reply) {
         desk_.counters.add("exchange.odd");
         return;
     }
+    const bool has_no_room = reply.status == wire::PeerStatusCode::full && hands_over();
     if (reply.status == wire::PeerStatusCode::not_owner ||
-        reply.status == wire::PeerStatusCode::storage) {
+        reply.status == wire::PeerStatusCode::behind ||
+        reply.status == wire::PeerStatusCode::storage || has_no_room) {
         abandon_pass();
         return;
     }
@@ -289,7 +290,8 @@ void Exchange::on(const NodeId& from, const wire::ExchangeReply& reply) {
         abandon_pass();
         return;
     }
-    const auto merged = merge(reply.states, reply.fence);
+    // What is handed over stays as it is: all owners are to have just that.
+    const auto merged = hands_over() ? Result<bool>(true) : merge(reply.states, reply.fence);
     if (!merged) {
         desk_.log(Severity::error, "a state cannot be stored: " + merged.error().message);
         abandon_pass();
@@ -364,22 +366,44 @@ std::size_t Exchange::give(const std::vector<Bytes>& rows) {
         if (!object || object->empty()) continue;
         octets += object->size();
         desk_.budget.spend(Budget::Kind::exchange, 1, object->size(), desk_.now.instant);
-        desk_.send(
-            pass_->partner,
-            wire::WriteRequest{0, {}, Bytes(slot.key()), std::move(*object), desk_.fence.number()});
+        const std::uint64_t id = hands_over() ? desk_.next_id() : 0;
+        if (id != 0) pass_->unconfirmed.insert(id);
+        desk_.send(pass_->partner, wire::WriteRequest{id, {}, Bytes(slot.key()), std::move(*object),
+                                                      desk_.fence.number()});
         desk_.counters.add("exchange.states_given");
     }
     return octets;
 }
 
+void Exchange::on(const NodeId& from, const wire::WriteReply& reply) {
+    if (!pass_ || pass_->partner != from || pass_->unconfirmed.erase(reply.id) == 0) return;
+    if (reply.status != wire::PeerStatusCode::ok) return abandon_pass();
+    pass_->sent = desk_.now.instant;
+    if (pass_->all_compared && pass_->unconfirmed.empty()) finish_pass();
+}
+
 void Exchange::finish_pass() {
+    if (!pass_->unconfirmed.empty()) {
+        pass_->all_compared = true;
+        pass_->sent = desk_.now.instant;
+        return;
+    }
     ++passes_;
-    Together& together = pairs_[{pass_->partition, pass_->partner}];
-    together.before = std::exchange(together.since, desk_.now.instant);
-    together.compared_before = std::exchange(together.compared, true);
-    together.differences = pass_->differences;
+    if (const auto pair = pairs_.find({pass_->partition, pass_->partner}); pair != pairs_.end()) {
+        Together& together = pair->second;
+        together.before = std::exchange(together.since, desk_.now.instant);
+        together.compared_before = std::exchange(together.compared, true);
+        together.differences = pass_->differences;
+    }
     rebuilt_from(*pass_);
     jobs_.compared(pass_->partition, pass_->partner, pass_->began);
+    if (pass_->transfer) {
+        const Pass pass = std::move(*pass_);
+        pass_.reset();
+        transfer_.compared(*pass.transfer, pass.complete);
+        transfers_rest_until_ = desk_.budget.ready(Budget::Kind::exchange, desk_.now.instant);
+        return;
+    }
     if (pass_->job.empty()) next_turn_ = desk_.now.instant + between_turns();
     pass_.reset();
     // What is rebuilt waits for nothing but the budget.
@@ -403,7 +427,9 @@ void Exchange::abandon_pass() {
     }
     if (desk_.breaks(Mutant::job_counts_abandoned))
         jobs_.compared(pass_->partition, pass_->partner, pass_->began);
-    if (pass_->job.empty())
+    if (pass_->transfer)
+        transfer_.failed(*pass_->transfer);
+    else if (pass_->job.empty())
         next_turn_ = desk_.now.instant + between_turns();
     else
         jobs_.failed(pass_->job, pass_->partition);
@@ -418,7 +444,21 @@ void Exchange::put_off_pass() {
 // ------------------------------------------------------------------------------------------
 // a pass, as the node that is offered to
 
-void Exchange::on(const NodeId& from, const wire::ExchangeOffer& offer) {
+wire::PeerStatusCode Exchange::takes_part(const NodeId& from, std::uint64_t ring,
+                                          std::uint16_t partition) const {
+    // Who gains or leaves counts on it that this node knows the ring under which it asks, and has
+    // taken no write under an older one since.
+    const auto standing = desk_.routes.standing(ring, partition);
+    const bool early = standing == Routes::Standing::behind;
+    if (early && !desk_.breaks(Mutant::learnt_before_ring)) return wire::PeerStatusCode::behind;
+    // Who stands in no list any more hands over what it has.
+    if (!desk_.routes.find(from) || standing == Routes::Standing::newer ||
+        !desk_.routes.serves(desk_.self(), partition))
+        return wire::PeerStatusCode::not_owner;
+    return wire::PeerStatusCode::ok;
+}
+
+void Exchange::on(const NodeId& from, std::uint64_t ring, const wire::ExchangeOffer& offer) {
     if (!is_sound(offer)) {
         desk_.counters.add("exchange.odd");
         return;
@@ -426,9 +466,9 @@ void Exchange::on(const NodeId& from, const wire::ExchangeOffer& offer) {
     wire::ExchangeReply reply;
     reply.id = offer.id;
     reply.fence = desk_.fence.number();
-    if (!desk_.routes.is_owner(desk_.self(), offer.partition) ||
-        !desk_.routes.is_owner(from, offer.partition)) {
-        reply.status = wire::PeerStatusCode::not_owner;
+    reply.status = takes_part(from, ring, offer.partition);
+    if (reply.status != wire::PeerStatusCode::ok) {
+        // It is told so below.
     } else if (const auto compared = compare(desk_, objects_, offer, reply); !compared) {
         desk_.log(Severity::error, "partition " + std::to_string(offer.partition) +
                                        " cannot be read: " + compared.error().message);

@@ -24,7 +24,9 @@
 // either end asks for. Turns are so close that every other owner of every partition is compared
 // with twice within options.exchange_pass, so that one that was abandoned has another turn; and
 // never further apart than options.exchange_interval, for equal trees cost one small message. What
-// jobs want (jobs.h) is compared between those turns, as fast as the budgets allow.
+// jobs want (jobs.h) is compared between those turns, as fast as the budgets allow, and before it
+// what a change of the ring moves (transfer.h). A node that hands a partition over has each state
+// that it gives confirmed; otherwise what is lost on the way is found again by the next comparison.
 //
 // Shape:   an offer is bounded in rows and octets, and so is what is sent for one
 // Threads: one; the node's
@@ -40,6 +42,7 @@
 #include "daemon/node/local/objects.h"
 #include "daemon/node/membership/liveness.h"
 #include "daemon/node/repair/jobs.h"
+#include "daemon/node/repair/transfer.h"
 
 namespace dynamo {
 
@@ -48,21 +51,26 @@ enum class RingCame : std::uint8_t { at_start, just_now };
 
 class Exchange {
   public:
-    Exchange(Desk& desk, Objects& objects, Liveness& liveness, Jobs& jobs);
+    Exchange(Desk& desk, Objects& objects, Liveness& liveness, Jobs& jobs, Transfer& transfer);
 
     /// Follows the ring of `desk.routes`. Called at start, and in the step in which a ring is
     /// adopted. At start it reads the notes; a member without any has lost its storage, for a ring
     /// adopted just now is noted at once. Does nothing while waiting.
     [[nodiscard]] Result<void> on_ring(RingCame came);
+    /// The same ring, of which other lists are live.
+    void on_lists();
     /// The commit of the present step failed: abandons the pass and goes back to what
     /// storage notes.
     void rolled_back();
     /// All that was stored here is gone, in the present step: it is rebuilt.
     [[nodiscard]] Result<void> given_up();
-    void on(const NodeId& from, const wire::ExchangeOffer& offer);
+    /// `ring`: the number of the sender's.
+    void on(const NodeId& from, std::uint64_t ring, const wire::ExchangeOffer& offer);
     void on(const NodeId& from, const wire::ExchangeReply& reply);
-    void on(const NodeId& from, const wire::TreeOffer& offer);
+    void on(const NodeId& from, std::uint64_t ring, const wire::TreeOffer& offer);
     void on(const NodeId& from, const wire::TreeReply& reply);
+    /// What was handed over is stored, or not.
+    void on(const NodeId& from, const wire::WriteReply& reply);
     void tick();
     [[nodiscard]] Instant wake_at() const;
     /// Full passes completed, for `stats` and the simulator.
@@ -87,6 +95,9 @@ class Exchange {
         std::uint16_t partition = 0;
         NodeId partner;
         std::string job;  ///< that wanted it; empty: it was its turn
+        std::optional<Transfer::Turn> transfer;  ///< that it is part of
+        std::set<std::uint64_t> unconfirmed;     ///< of what is handed over, by request
+        bool all_compared = false;               ///< only confirmations are awaited
         Instant began;
         bool complete = true;  ///< the partner is not rebuilding itself
         // Nodes of the tree that are compared; none when rows are.
@@ -110,16 +121,18 @@ class Exchange {
         std::uint16_t partition = 0;
         NodeId partner;
         std::string job;  ///< as of a Pass
+        std::optional<Transfer::Turn> transfer{};
     };
     struct Rebuild {
         std::set<NodeId> passed;           ///< owners with whom a pass has ended
-        std::size_t complete = 0;          ///< those of them that were not rebuilding
+        std::set<NodeId> complete;         ///< those of them that were not rebuilding
         std::map<NodeId, Bytes> compared;  ///< how far an abandoned pass had come
         std::size_t attempts = 0;
     };
 
     [[nodiscard]] Result<void> read_notes();
     void wait_for_notes();
+    void note_again();
     [[nodiscard]] Result<void> write_notes();
     /// Has Objects answer no read of what is being rebuilt.
     void close_to_reads();
@@ -129,9 +142,18 @@ class Exchange {
     /// Follows the ring with the pairs.
     void pair_up();
     [[nodiscard]] Duration between_turns() const;
+    /// When the next pass may begin; never while there is nobody to compare with.
+    [[nodiscard]] Instant next_start() const;
     [[nodiscard]] std::optional<Pair> next_to_rebuild();
     [[nodiscard]] std::optional<Pair> next_in_turn();
     [[nodiscard]] std::optional<Pair> next_of_jobs();
+    [[nodiscard]] std::optional<Pair> next_of_transfers();
+    [[nodiscard]] bool hands_over() const {
+        return pass_->transfer && pass_->transfer->kind == Transfer::Kind::leave;
+    }
+    /// Whether an offer for the partition is answered; otherwise why not.
+    [[nodiscard]] wire::PeerStatusCode takes_part(const NodeId& from, std::uint64_t ring,
+                                                  std::uint16_t partition) const;
     void start(const Pair& pair);
     /// Goes on when the budgets of both ends allow it.
     void go_on(Duration partner_asks);
@@ -160,8 +182,11 @@ class Exchange {
     Objects& objects_;
     Liveness& liveness_;
     Jobs& jobs_;
+    Transfer& transfer_;
+    Instant transfers_rest_until_;
     std::map<std::uint16_t, Rebuild> rebuilds_;
     bool notes_unread_ = false;  ///< storage could not be read when the ring came
+    Instant notes_at_;           ///< not written, nor read again, before
     bool notes_due_ = false;     ///< what is noted in storage is not what is held here
     std::optional<Pass> pass_;
     Instant next_turn_;

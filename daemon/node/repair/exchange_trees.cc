@@ -36,7 +36,9 @@ void Exchange::offer_nodes(const Tree& tree) {
 
 void Exchange::on(const NodeId& from, const wire::TreeReply& reply) {
     if (!pass_ || pass_->id != reply.id || pass_->partner != from || pass_->nodes.empty()) return;
-    if (reply.status == wire::PeerStatusCode::not_owner) return abandon_pass();
+    if (reply.status == wire::PeerStatusCode::not_owner ||
+        reply.status == wire::PeerStatusCode::behind)
+        return abandon_pass();
     if (!std::ranges::includes(pass_->nodes, reply.nodes)) {
         desk_.counters.add("exchange.odd");
         return;
@@ -86,7 +88,7 @@ void Exchange::compare_all_rows() {
     offer();
 }
 
-void Exchange::on(const NodeId& from, const wire::TreeOffer& offer) {
+void Exchange::on(const NodeId& from, std::uint64_t ring, const wire::TreeOffer& offer) {
     if (!is_sound(offer)) {
         desk_.counters.add("exchange.odd");
         return;
@@ -94,10 +96,8 @@ void Exchange::on(const NodeId& from, const wire::TreeOffer& offer) {
     wire::TreeReply reply;
     reply.id = offer.id;
     const Tree* tree = nullptr;
-    if (!desk_.routes.is_owner(desk_.self(), offer.partition) ||
-        !desk_.routes.is_owner(from, offer.partition))
-        reply.status = wire::PeerStatusCode::not_owner;
-    else if (!rebuilds_.contains(offer.partition))
+    reply.status = takes_part(from, ring, offer.partition);
+    if (reply.status == wire::PeerStatusCode::ok && !rebuilds_.contains(offer.partition))
         tree = objects_.trees().want(offer.partition);
     if (tree && offer.level <= tree->depth()) {
         reply.depth = static_cast<std::uint8_t>(tree->depth());

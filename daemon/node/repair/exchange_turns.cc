@@ -13,8 +13,8 @@ constexpr Duration until_sure = std::chrono::milliseconds(50);
 
 void Exchange::pair_up() {
     Pairs pairs;
-    for (const std::uint16_t partition : desk_.routes.owned_by(desk_.self()))
-        for (const NodeId& owner : desk_.routes.owners(partition)) {
+    for (const std::uint16_t partition : desk_.routes.served_by(desk_.self()))
+        for (const NodeId& owner : desk_.routes.serving(partition)) {
             if (owner == desk_.self()) continue;
             const auto known = pairs_.find({partition, owner});
             Together& together = pairs[{partition, owner}];
@@ -34,21 +34,32 @@ Duration Exchange::between_turns() const {
         std::max<Duration>(desk_.options.exchange_pass / turns, std::chrono::milliseconds(1)));
 }
 
-void Exchange::tick() {
-    if (notes_unread_ && desk_.now.instant >= next_turn_)
+void Exchange::on_lists() {
+    pair_up();
+    // What is not served any more takes nothing any more; it is handed over as it is.
+    if (pass_ && !desk_.routes.serves(desk_.self(), pass_->partition) && !hands_over())
+        pass_.reset();
+}
+
+void Exchange::note_again() {
+    notes_at_ = desk_.now.instant + desk_.options.exchange_interval;
+    if (notes_unread_)
         if (const auto read = on_ring(RingCame::at_start); !read)
             desk_.log(Severity::error, "notes cannot be read: " + read.error().message);
-    if (notes_due_) {
-        if (const auto written = write_notes(); !written)
-            desk_.log(Severity::error, "notes cannot be written: " + written.error().message);
-    }
+    if (!notes_due_) return;
+    if (const auto written = write_notes(); !written)
+        desk_.log(Severity::error, "notes cannot be written: " + written.error().message);
+}
+
+void Exchange::tick() {
+    if ((notes_unread_ || notes_due_) && desk_.now.instant >= notes_at_) note_again();
     if (pass_ && pass_->resting) {
         if (desk_.now.instant >= pass_->rests_until) go_on(Duration{0});
         return;
     }
     if (pass_) {
         if (desk_.now.instant < pass_->sent + desk_.options.replica_timeout) return;
-        if (!std::exchange(pass_->resent, true)) {
+        if (!std::exchange(pass_->resent, true) && !pass_->all_compared) {
             offer();
             return;
         }
@@ -56,9 +67,10 @@ void Exchange::tick() {
         abandon_pass();
     }
     const Instant now = desk_.now.instant;
-    if (pairs_.empty() || now < std::min(next_turn_, jobs_.ready_at())) return;
+    if (now < next_start()) return;
     const auto put_off = [&](Instant then) {
         next_turn_ = std::max(next_turn_, then);
+        transfers_rest_until_ = std::max(transfers_rest_until_, then);
         jobs_.rest_until(then);
     };
     if (desk_.fence.unsure())  // what comes could not be stored; that is a matter of one answer
@@ -67,14 +79,15 @@ void Exchange::tick() {
     if (ready > now) return put_off(ready);
     if (desk_.load.refuse_writes || desk_.fence.out_of_date())
         return put_off(now + between_turns());
-    // A turn that is due comes before any job, so that none holds up what is done anyway.
+    // A turn that is due comes before anything else, so that nothing holds up what is done anyway.
     std::optional<Pair> pair;
-    if (now >= next_turn_) {
+    if (!pairs_.empty() && now >= next_turn_) {
         next_turn_ = now + between_turns();
         pair = next_to_rebuild();
         if (!pair) pair = next_in_turn();
     }
-    if (!pair) pair = next_of_jobs();
+    if (!pair && now >= transfers_rest_until_) pair = next_of_transfers();
+    if (!pair && !pairs_.empty()) pair = next_of_jobs();
     if (pair) start(*pair);
 }
 
@@ -84,11 +97,23 @@ std::optional<Exchange::Pair> Exchange::next_of_jobs() {
     return Pair{turn->partition, turn->partner, std::move(turn->job)};
 }
 
+std::optional<Exchange::Pair> Exchange::next_of_transfers() {
+    const auto turn = transfer_.next();
+    if (!turn) return std::nullopt;
+    return Pair{turn->partition, turn->partner, {}, turn};
+}
+
+Instant Exchange::next_start() const {
+    Instant start = std::max(transfer_.ready_at(), transfers_rest_until_);
+    if (!pairs_.empty()) start = std::min({start, next_turn_, jobs_.ready_at()});
+    return start;
+}
+
 Instant Exchange::wake_at() const {
     if (pass_ && pass_->resting) return pass_->rests_until;
     if (pass_) return pass_->sent + desk_.options.replica_timeout;
-    if (!pairs_.empty()) return std::min(next_turn_, jobs_.ready_at());
-    return notes_due_ || notes_unread_ ? next_turn_ : Instant::max();
+    const Instant start = next_start();
+    return notes_due_ || notes_unread_ ? std::min(start, notes_at_) : start;
 }
 
 std::optional<Exchange::Pair> Exchange::next_to_rebuild() {
@@ -96,7 +121,7 @@ std::optional<Exchange::Pair> Exchange::next_to_rebuild() {
     for (std::size_t looked = 0; looked < rebuilds_.size(); ++looked, ++at) {
         if (at == rebuilds_.end()) at = rebuilds_.begin();
         Rebuild& rebuild = at->second;
-        const auto owners = desk_.routes.owners(at->first);
+        const auto owners = desk_.routes.serving(at->first);
         const std::size_t from = rebuild.attempts++;
         for (std::size_t i = 0; i < owners.size(); ++i) {
             const NodeId& owner = owners[(from + i) % owners.size()];
@@ -111,10 +136,10 @@ std::optional<Exchange::Pair> Exchange::next_to_rebuild() {
 }
 
 std::optional<Exchange::Pair> Exchange::next_in_turn() {
-    const auto& owned = desk_.routes.owned_by(desk_.self());
+    const auto& owned = desk_.routes.served_by(desk_.self());
     for (std::size_t looked = 0; !owned.empty() && looked <= owned.size();) {
         const std::uint16_t partition = owned[turn_ % owned.size()];
-        const auto owners = desk_.routes.owners(partition);
+        const auto owners = desk_.routes.serving(partition);
         if (turn_owner_ >= owners.size()) {
             turn_owner_ = 0;
             ++turn_;

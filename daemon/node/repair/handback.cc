@@ -90,13 +90,21 @@ void Handback::count_again() {
 }
 
 std::vector<NodeId> Handback::targets(const Slot& slot) const {
-    if (desk_.routes.is_owner(slot.hint_for, slot.partition)) return {slot.hint_for};
-    const auto owners = desk_.routes.owners(slot.partition);
-    return {owners.begin(), owners.end()};
+    if (desk_.routes.serves(slot.hint_for, slot.partition) &&
+        !desk_.routes.is_lost(slot.hint_for))
+        return {slot.hint_for};
+    std::vector<NodeId> nodes;
+    for (const NodeId& owner : desk_.routes.owners(slot.partition))
+        if (!desk_.routes.is_lost(owner)) nodes.push_back(owner);
+    if (desk_.breaks(Mutant::departed_hint_to_one)) nodes.resize(1);
+    return nodes;
 }
 
 bool Handback::worth_a_look(const NodeId& owner) const {
-    if (!liveness_.healthy(owner) || desk_.routes.number() == 0) return false;
+    // One that serves nothing any more need not be there: what was for it goes to others.
+    const bool is_awaited =
+        !desk_.routes.served_by(owner).empty() && !desk_.routes.is_lost(owner);
+    if ((is_awaited && !liveness_.healthy(owner)) || desk_.routes.number() == 0) return false;
     const auto known = looks_.find(owner);
     return known == looks_.end() || !known->second.waits_for_room;
 }
@@ -181,7 +189,10 @@ void Handback::deliver(Found found) {
                    wire::WriteRequest{
                        id, {}, Bytes(delivery.slot.key()), Bytes(*object), desk_.fence.number()});
     desk_.counters.add("hints.sent");
-    if (delivery.waiting.empty() || desk_.breaks(Mutant::hint_dropped_when_sent)) erase(delivery);
+    const bool departed = !desk_.routes.serves(delivery.slot.hint_for, delivery.slot.partition);
+    if (delivery.waiting.empty() || desk_.breaks(Mutant::hint_dropped_when_sent) ||
+        (departed && desk_.breaks(Mutant::departed_hint_dropped)))
+        erase(delivery);
     if (delivery.waiting.empty()) return;
     in_flight_.insert(delivery.slot.storage_key());
     bytes_in_flight_ += delivery.bytes;

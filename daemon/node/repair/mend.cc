@@ -28,7 +28,7 @@ void Mend::tick() {
     ask_again();
     for (Slot& slot : objects_.take_damaged())
         if (jobs_.size() < max_jobs && !rows_.contains(slot.row) &&
-            desk_.routes.is_owner(desk_.self(), slot.partition))
+            desk_.routes.serves(desk_.self(), slot.partition))
             begin(std::move(slot));
 }
 
@@ -48,7 +48,7 @@ void Mend::begin(Slot slot) {
                                        "repairs.of_damage)");
     // Of the only copy nothing is left to be fetched. It stays what it is, an error and not an
     // absent key, until somebody puts the key anew.
-    if (desk_.routes.owners(slot.partition).size() == 1 && !objects_.read(slot))
+    if (desk_.routes.serving(slot.partition).size() == 1 && !objects_.read(slot))
         return objects_.forget_damage(slot);
     rows_.insert(slot.row);
     const std::uint64_t id = desk_.next_id();
@@ -60,9 +60,9 @@ void Mend::begin(Slot slot) {
 
 void Mend::ask(std::uint64_t id, Job& job) {
     job.asked = desk_.now.instant;
-    for (const NodeId& owner : desk_.routes.owners(job.slot.partition))
+    for (const NodeId& owner : desk_.routes.serving(job.slot.partition))
         if (owner != desk_.self() && !job.answered.contains(owner) && liveness_.healthy(owner))
-            desk_.send(owner, wire::ReadRequest{id, Bytes(job.slot.key())});
+            desk_.send(owner, wire::ReadRequest{id, Bytes(job.slot.key()), {}});
 }
 
 void Mend::ask_again() {
@@ -72,18 +72,15 @@ void Mend::ask_again() {
 }
 
 bool Mend::is_enough(const Job& job) const {
-    const std::size_t copies = desk_.routes.owners(job.slot.partition).size();
-    const std::size_t needed = desk_.breaks(Mutant::mended_from_one)
-                                   ? std::min<std::size_t>(1, copies - 1)
-                                   : owners_to_learn_from(copies, desk_.settings.write_quorum);
-    return job.whole >= needed || job.answered.size() >= copies - 1;
+    return is_learnt(desk_, job.slot.partition, job.whole, job.answered,
+                     desk_.breaks(Mutant::mended_from_one));
 }
 
 bool Mend::on(const NodeId& from, const wire::ReadReply& reply) {
     const auto at = jobs_.find(reply.id);
     if (at == jobs_.end()) return false;
     Job& job = at->second;
-    if (!desk_.routes.is_owner(from, job.slot.partition)) return true;
+    if (!desk_.routes.serves(from, job.slot.partition)) return true;
     // Who was put back as it was some time ago knows too little, and some things that are gone.
     if (reply.fence + 1 < desk_.fence.number() && !desk_.breaks(Mutant::old_states_taken))
         return true;
@@ -99,7 +96,7 @@ bool Mend::on(const NodeId& from, const wire::ReadReply& reply) {
         job.stamp = std::min(job.stamp, reply.fence);
     }
     if (!job.answered.insert(from).second) return true;
-    if (whole) ++job.whole;
+    if (whole) job.whole.insert(from);
     if (is_enough(job)) finish(at);
     return true;
 }

@@ -40,7 +40,7 @@ class Mend {
     struct Job {
         Slot slot;
         std::set<NodeId> answered;
-        std::size_t whole = 0;  ///< answers that were all their owners ever held
+        std::set<NodeId> whole;  ///< those that told all they ever held
         Object joined;
         std::uint64_t stamp = UINT64_MAX;  ///< the lowest number at which any of it was read
         Instant asked;

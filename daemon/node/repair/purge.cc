@@ -40,7 +40,7 @@ Result<void> Purge::start() {
 }
 
 bool Purge::is_alone() const {
-    return desk_.routes.members().size() == 1 && desk_.routes.find(desk_.self());
+    return desk_.routes.peers().size() == 1 && desk_.routes.find(desk_.self());
 }
 
 void Purge::on_ring() {
@@ -66,6 +66,8 @@ void Purge::rolled_back() {
 // ------------------------------------------------------------------------------------ the fence
 
 void Purge::on_member(const NodeId& from, std::uint64_t fence, bool new_run) {
+    // Nothing is asked of who has left and holds nothing.
+    if (!desk_.routes.find(desk_.self())) return;
     if (new_run) {
         // What it said before it may say no more.
         reached_.erase(from);
@@ -105,10 +107,10 @@ void Purge::on(const NodeId& from, const wire::FenceReply& reply, bool same_ring
     heard_.insert(from);
     numbers_[from] = reply.fence;
     // Where all have lost what they held there is nobody who knows better.
-    if (reply.noted || numbers_.size() + 1 == desk_.routes.members().size()) be_sure(reply.fence);
+    if (reply.noted || numbers_.size() + 1 == desk_.routes.peers().size()) be_sure(reply.fence);
     if (reply.settled) reached_[from] = reply.fence;
     if (desk_.fence.out_of_date()) return decide_if_out_of_date();
-    const std::size_t others = desk_.routes.members().size() - 1;
+    const std::size_t others = desk_.routes.peers().size() - 1;
     if (!settled_ && heard_.size() == others) settled_ = true;
     if (all_answered()) advance();
 }
@@ -127,7 +129,7 @@ void Purge::be_sure(std::uint64_t told) {
 
 void Purge::decide_if_out_of_date() {
     if (!desk_.fence.is_known()) return;
-    const std::size_t others = desk_.routes.members().size() - 1;
+    const std::size_t others = desk_.routes.peers().size() - 1;
     std::vector<std::uint64_t> numbers;
     for (const auto& [node, number] : numbers_)
         if (number >= desk_.fence.number() + 2) numbers.push_back(number);
@@ -160,7 +162,7 @@ bool Purge::all_answered() const {
     const std::uint64_t own = desk_.fence.number();
     std::size_t there = 0;
     for (const auto& [node, number] : reached_) there += number >= own;
-    const std::size_t others = desk_.routes.members().size() - 1;
+    const std::size_t others = desk_.routes.peers().size() - 1;
     if (desk_.breaks(Mutant::fence_raised_alone)) return settled_ && there + 1 >= others;
     return settled() && there == others;
 }
@@ -171,7 +173,8 @@ Result<bool> Purge::may_raise() {
     if (raisable_ring_ == desk_.routes.number()) return true;
     const auto held = strays();
     if (!held) return std::unexpected(held.error());
-    if (*held == 0) raisable_ring_ = desk_.routes.number();
+    // What is not served is not stored either; an older list may still take writes.
+    if (*held == 0 && desk_.routes.moving().empty()) raisable_ring_ = desk_.routes.number();
     return *held == 0;
 }
 
@@ -229,7 +232,7 @@ void Purge::tick() {
 void Purge::hurry() { next_step_ = next_round_ = desk_.now.instant; }
 
 Instant Purge::wake_at() const {
-    if (desk_.routes.number() == 0) return Instant::max();
+    if (!desk_.routes.find(desk_.self())) return Instant::max();
     if (!batch_) return next_step_;
     return std::min(next_step_,
                     batch_->sent + intervals_of_silence * desk_.options.replica_timeout);
@@ -244,7 +247,7 @@ Result<bool> Purge::has_work() const {
 /// All of them each time: an answer counts for the number at which it was given.
 void Purge::ask_members() {
     numbers_.clear();
-    for (const Member& member : desk_.routes.members()) {
+    for (const Member& member : desk_.routes.peers()) {
         if (member.id == desk_.self()) continue;
         asked_[member.id] = desk_.next_id();
         if (Said& said = said_[member.id]; !said.unanswered) said.unanswered = desk_.now.instant;
@@ -288,8 +291,10 @@ std::optional<Purge::Batch> Purge::next_batch() {
             next_partition_ = **found;
             next_row_.clear();
         }
-        const auto owners = desk_.routes.owners(**found);
-        if (!owners.empty() && owners.front() == desk_.self() && !objects_.rebuilding(**found)) {
+        const std::uint16_t at = **found;
+        const auto owners = desk_.routes.owners(at);
+        if (!owners.empty() && owners.front() == desk_.self() && desk_.routes.stable(at) &&
+            !objects_.rebuilding(at)) {
             Batch batch;
             batch.partition = **found;
             if (!collect(batch)) return std::nullopt;
@@ -344,7 +349,7 @@ void Purge::on(const NodeId& from, const wire::PurgeOffer& offer) {
     if (!desk_.routes.is_owner(desk_.self(), offer.partition) ||
         !desk_.routes.is_owner(from, offer.partition)) {
         reply.status = wire::PeerStatusCode::not_owner;
-    } else if (!settled() || desk_.fence.number() < offer.fence ||
+    } else if (!settled() || !desk_.routes.stable(offer.partition) || desk_.fence.number() < offer.fence ||
                objects_.rebuilding(offer.partition)) {
         reply.status = wire::PeerStatusCode::not_ready;
     } else {
@@ -398,7 +403,8 @@ void Purge::finish_batch() {
 
 void Purge::on(const NodeId& from, const wire::PurgeOrder& order) {
     if (!desk_.routes.is_owner(desk_.self(), order.partition) ||
-        !desk_.routes.is_owner(from, order.partition) || desk_.fence.out_of_date() ||
+        !desk_.routes.is_owner(from, order.partition) || !desk_.routes.stable(order.partition) ||
+        desk_.fence.out_of_date() ||
         desk_.fence.number() < order.fence)
         return;
     reduce(order.partition, order.items);

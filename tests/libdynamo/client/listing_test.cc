@@ -47,7 +47,7 @@ class Owners {
         EXPECT_TRUE(next.has_value());
         next->proposer = member(0).id;
         ring_.epochs.push_back(*next);
-        routes_ = Routes(ring_.head(), wire::digest_of(ring_.head()));
+        routes_ = Routes(ring_, wire::digest_of(ring_.head()));
     }
     ~Owners() {
         for (const auto& daemon : daemons_) daemon->stop();

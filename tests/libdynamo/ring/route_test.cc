@@ -27,7 +27,7 @@ RC_GTEST_PROP(routes, list_distinct_owners_and_then_everybody_else_once, ()) {
     const auto some = some_members();
     const auto copies = *rc::gen::inRange<std::uint16_t>(1, 5);
     const RingState ring = ring_of(some, {32, copies});
-    const Routes routes(ring.head(), {});
+    const Routes routes(ring, {});
     for (std::uint16_t p = 0; p < 32; ++p) {
         const auto owners = routes.owners(p);
         const auto fallbacks = routes.fallbacks(p);
@@ -41,7 +41,7 @@ RC_GTEST_PROP(routes, list_distinct_owners_and_then_everybody_else_once, ()) {
 
 RC_GTEST_PROP(routes, let_stand_in_who_comes_first_clockwise, ()) {
     const RingState ring = ring_of(some_members(), {32, 2});
-    const Routes routes(ring.head(), {});
+    const Routes routes(ring, {});
     const auto p = *rc::gen::inRange<std::uint16_t>(0, 32);
     // How far one walks from the partition until the node is a first owner; 32 when it never is.
     const auto distance = [&](const NodeId& node) {
@@ -56,7 +56,7 @@ RC_GTEST_PROP(routes, let_stand_in_who_comes_first_clockwise, ()) {
 
 RC_GTEST_PROP(routes, know_what_each_node_owns, ()) {
     const RingState ring = ring_of(some_members());
-    const Routes routes(ring.head(), {});
+    const Routes routes(ring, {});
     std::size_t copies = 0;
     for (const Member& owner : routes.members()) {
         const auto& owned = routes.owned_by(owner.id);
@@ -79,20 +79,20 @@ TEST(routes, are_named_by_number_and_digest) {
     digest[2] = 0xd0;
     digest[3] = 0x7a;
     digest[4] = 0xff;
-    const Routes routes(ring.head(), digest);
+    const Routes routes(ring, digest);
     EXPECT_EQ(routes.number(), 2U);
     EXPECT_EQ(routes.fingerprint(), 0x91c2d07aU);
 }
 
 TEST(routes, send_a_key_to_the_partition_of_its_position) {
     const RingState ring = ring_of(members(3), {256, 3});
-    const Routes routes(ring.head(), {});
+    const Routes routes(ring, {});
     EXPECT_EQ(routes.partition_of(position_of("abc")), 0x90);  // its MD5 begins with 90
 }
 
 TEST(routes, find_a_member_by_its_id) {
     const RingState ring = ring_of(members(5));
-    const Routes routes(ring.head(), {});
+    const Routes routes(ring, {});
     ASSERT_NE(routes.find(member(4).id), nullptr);
     EXPECT_EQ(routes.find(member(4).id)->name, "n4");
     EXPECT_EQ(routes.find(member(6).id), nullptr);
@@ -112,7 +112,7 @@ TEST(routes, of_no_members_lead_nowhere) {
 
 TEST(routes, answer_nothing_for_a_partition_that_is_none) {
     const RingState ring = ring_of(members(3));
-    const Routes routes(ring.head(), {});
+    const Routes routes(ring, {});
     EXPECT_TRUE(routes.owners(64).empty());
     EXPECT_TRUE(routes.fallbacks(64).empty());
 }

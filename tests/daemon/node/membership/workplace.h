@@ -76,7 +76,7 @@ class Workplace {
     void follow(const RingState& ring) {
         desk.cluster = ring.cluster;
         desk.settings = ring.settings;
-        desk.routes = Routes(ring.head(), wire::digest_of(ring.head()));
+        desk.routes = Routes(ring, wire::digest_of(ring.head()));
     }
 
     void pass(Duration time) {
