@@ -79,7 +79,6 @@ enum class Mutant : std::uint8_t {
     learnt_from_one,              ///< one other owner's copy makes a gained partition complete
     learnt_from_rebuilding,       ///< an owner that has lost its copy counts as learnt from
     learnt_before_ring,           ///< one that does not know the ring yet counts as learnt from
-    ended_by_one,                 ///< one complete owner ends the older lists
     dropped_at_once,              ///< what moved away is dropped before it is handed over
     dropped_after_one,            ///< it is dropped when one owner has it
     departed_hint_dropped,        ///< a hint for a node that is no owner any more is forgotten

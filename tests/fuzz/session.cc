@@ -10,6 +10,7 @@
 #include "libdynamo/wire/peer_frames.h"
 #include "libdynamo/wire/state_codec.h"
 #include "tests/libdynamo/wire/samples.h"
+#include "tests/libdynamo/ring/settled.h"
 
 namespace dynamo::fuzz {
 namespace {
@@ -64,6 +65,7 @@ RingState Session::first_ring() {
     grown->proposer = member(0).id;
     grown->issued = {1'700'000'000'002, 0};
     ring.epochs.push_back(std::move(*grown));
+    test::settle(ring);
     return ring;
 }
 

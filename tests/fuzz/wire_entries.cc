@@ -121,7 +121,7 @@ std::string use(const RingState& state) {
     constexpr std::size_t most_places = 1024;  // larger ones only take longer
     const Epoch& head = state.head();
     if (head.table.size() > most_places || head.members.size() > 64) return "";
-    const Routes routes(head, wire::digest_of(head));
+    const Routes routes(state, wire::digest_of(head));
     for (std::uint16_t partition = 0; partition < routes.partitions(); ++partition)
         for (const NodeId& owner : routes.owners(partition))
             if (!routes.find(owner)) return "an owner who is no member";

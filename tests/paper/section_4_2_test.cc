@@ -18,7 +18,7 @@ using test::row;
 // largest hash value wraps around to the smallest hash value)."
 TEST(section_4_2, wraps_the_largest_hash_value_around_to_the_smallest) {
     const RingState ring = ring_of(members(6), {64, 1});
-    const Routes routes(ring.head(), {});
+    const Routes routes(ring, {});
     // Whoever stands in for the last partition's owner is found by walking on to the first ones.
     const NodeId last = routes.owners(63).front();
     std::uint16_t p = 0;
@@ -30,7 +30,7 @@ TEST(section_4_2, wraps_the_largest_hash_value_around_to_the_smallest) {
 // this node is evenly dispersed across the remaining available nodes."
 TEST(section_4_2, disperses_the_load_of_an_unavailable_node_over_the_others) {
     const RingState ring = ring_of(members(10), {1024, 3});
-    const Routes routes(ring.head(), {});
+    const Routes routes(ring, {});
     for (const Member& gone : routes.members()) {
         std::map<NodeId, int> first_now;
         int primaries = 0;

@@ -16,7 +16,7 @@ using test::ring_of;
 TEST(section_4_3, replicates_each_item_at_n_hosts) {
     for (const std::uint16_t copies : {std::uint16_t{1}, std::uint16_t{3}, std::uint16_t{5}}) {
         const RingState ring = ring_of(members(7), {64, copies});
-        const Routes routes(ring.head(), {});
+        const Routes routes(ring, {});
         for (std::uint16_t p = 0; p < 64; ++p) EXPECT_EQ(routes.owners(p).size(), copies);
     }
 }
@@ -28,8 +28,8 @@ TEST(section_4_3, lets_every_node_determine_the_list_of_any_key) {
     const RingState one = ring_of(members(5));
     RingState other = test::founded(members(5).front());
     ASSERT_TRUE(*join(other, one));
-    const Routes here(one.head(), {});
-    const Routes there(other.head(), {});
+    const Routes here(one, {});
+    const Routes there(other, {});
     for (const char* key : {"cart:7", "session:a", ""}) {
         const std::uint16_t p = here.partition_of(position_of(key));
         EXPECT_EQ(p, there.partition_of(position_of(key)));
@@ -43,7 +43,7 @@ TEST(section_4_3, lets_every_node_determine_the_list_of_any_key) {
 // only distinct physical nodes."
 TEST(section_4_3, lists_more_than_n_nodes_each_a_distinct_physical_one) {
     const RingState ring = ring_of(members(7), {64, 3});
-    const Routes routes(ring.head(), {});
+    const Routes routes(ring, {});
     for (std::uint16_t p = 0; p < 64; ++p) {
         const auto fallbacks = routes.fallbacks(p);
         std::set<NodeId> distinct(routes.owners(p).begin(), routes.owners(p).end());

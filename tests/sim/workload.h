@@ -60,7 +60,8 @@ struct LogEntry {
     std::map<unsigned, WriteSet> required;  ///< acknowledged before it was sent, by how many
                                             ///< owners held them then
     WriteSet strict;                        ///< of those, the ones on W owners of each live list
-    bool saw_every_list = false;            ///< R owners of each live list have answered the get
+    bool saw_every_list = false;            ///< no stand-in was asked in the place of an owner
+    std::uint64_t answered_in = 0;          ///< the number of the coordinator's ring then
     unsigned asked = 0;                     ///< a node
     std::string told;                       ///< the error, or what a get showed
     WriteSet shown;                         ///< by a get

@@ -24,6 +24,16 @@ bool names(const RingState& ring, const NodeId& node) {
     return std::ranges::binary_search(ring.head().members, node, {}, &Member::id);
 }
 
+/// Whether it is a member, or was one and has not handed over all: it may have been removed before
+/// it ever heard of its joining.
+bool concerns(const RingState& ring, const NodeId& node) {
+    if (ring.released.contains(node) || std::ranges::binary_search(ring.head().lost, node))
+        return false;
+    return std::ranges::any_of(ring.epochs, [&](const Epoch& epoch) {
+        return std::ranges::binary_search(epoch.members, node, {}, &Member::id);
+    });
+}
+
 /// One form per address, so that they can be compared; as it is when it cannot be read.
 std::string with_port(const std::string& text) {
     const auto address = parse_address(text, default_peer_port);
@@ -83,7 +93,7 @@ void Members::on(const wire::PeerEnvelope& from, const wire::GossipDigest& messa
     }
     if (message.root == view_of(root_)) return;
     // A stray node that waits learns nothing until an operator has named it.
-    if (message.root.empty() && !names(*ring_, NodeId::from(from.from))) return;
+    if (message.root.empty() && !concerns(*ring_, NodeId::from(from.from))) return;
     tell_state(from, true);
 }
 
@@ -181,7 +191,7 @@ void Members::adopt(RingState ring) {
 }
 
 void Members::adopt_first(RingState ring) {
-    if (!names(ring, desk_.self())) return;
+    if (!concerns(ring, desk_.self())) return;
     if (desk_.options.refuse_other_name && ring.settings.name != desk_.options.founding.name) {
         desk_.counters.add("gossip.refused");
         log_once(Severity::warning, "cluster " + ring.settings.name +

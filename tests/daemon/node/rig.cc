@@ -192,7 +192,7 @@ void Rig::heal() { cut_.clear(); }
 
 Routes Rig::routes() const {
     const RingState& ring = *machines_[0]->ring;
-    return {ring.head(), wire::digest_of(ring.head())};
+    return {ring, wire::digest_of(ring.head())};
 }
 
 std::vector<std::size_t> Rig::owners(BytesView key) const {

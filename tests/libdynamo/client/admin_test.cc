@@ -8,6 +8,7 @@
 #include "libdynamo/ring/route.h"
 #include "libdynamo/wire/state_codec.h"
 #include "session_fixture.h"
+#include "tests/libdynamo/ring/settled.h"
 
 namespace dynamo {
 namespace {
@@ -74,6 +75,7 @@ class FakeMember {
         if (!next || wire::plan_id(*next) != request.plan)
             return wire::to_reply({Code::stale_plan, "plan again", "n1"});
         ring_.epochs.push_back(*next);
+        test::settle(ring_);
         return wire::CommitReply{ring_.head().number};
     }
     wire::ClientReply on(const wire::StatusRequest&) {
@@ -282,7 +284,7 @@ TEST(ring_view, finds_owners_and_stand_ins_as_nodes_do) {
     for (const std::uint16_t members : std::vector<std::uint16_t>{1, 2, 3, 5, 9}) {
         const auto state = ring_of(members);
         const auto view = view_of(state);
-        const Routes routes(state.head(), wire::digest_of(state.head()));
+        const Routes routes(state, wire::digest_of(state.head()));
         for (std::uint16_t partition = 0; partition < routes.partitions(); ++partition) {
             std::vector<std::string> expected;
             for (const auto& node : routes.fallbacks(partition))
@@ -318,6 +320,7 @@ TEST(ring_view, tells_what_every_ring_of_the_past_changed) {
         next->proposer = state.head().members[0].id;
         next->issued = {2000 * number + 1, 0};
         state.epochs.push_back(*next);
+        test::settle(state);
     }
     stage(state, state.head().members[0].id, MemberOp::Kind::add, member_of(4, "n4"), "", 9000);
     const auto view = view_of(state);

@@ -13,6 +13,7 @@
 #include "libdynamo/base/hash.h"
 #include "libdynamo/ring/route.h"
 #include "libdynamo/wire/state_codec.h"
+#include "tests/libdynamo/ring/settled.h"
 
 namespace dynamo {
 namespace {
@@ -47,6 +48,7 @@ class Owners {
         EXPECT_TRUE(next.has_value());
         next->proposer = member(0).id;
         ring_.epochs.push_back(*next);
+        test::settle(ring_);
         routes_ = Routes(ring_, wire::digest_of(ring_.head()));
     }
     ~Owners() {

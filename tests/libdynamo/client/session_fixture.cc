@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "libdynamo/wire/state_codec.h"
+#include "tests/libdynamo/ring/settled.h"
 
 namespace dynamo {
 
@@ -33,6 +34,7 @@ RingState ring_of(std::uint16_t members, std::uint64_t number, std::uint8_t clus
         if (!next) std::abort();
         next->proposer = member(1).id;
         state.epochs.push_back(*next);
+        test::settle(state);
     }
     return state;
 }

@@ -1,4 +1,5 @@
 #include "tests/libdynamo/ring/rings.h"
+#include "tests/libdynamo/ring/settled.h"
 
 #include <gtest/gtest.h>
 
@@ -50,6 +51,7 @@ void change_to(RingState& state, const std::vector<Member>& members) {
     auto planned = plan(state, sha256(std::to_string(state.head().number)));
     ASSERT_TRUE(planned) << planned.error().message;
     state.epochs.push_back(*std::move(planned));
+    test::settle(state);
 }
 
 RingState ring_of(const std::vector<Member>& members, const Shape& shape) {

@@ -143,7 +143,7 @@ TEST(messages, an_enum_past_its_last_value_is_refused) {
     EXPECT_EQ(reason_of<PutRequest>("\x81\xa4mode\x03"sv, Style::map),
               "mode: expected at most 2, got 3");
     EXPECT_EQ(reason_of<WriteReply>("\x92\x01\xcc\xff"sv, Style::array),
-              "status: expected at most 5, got 255");
+              "status: expected at most 6, got 255");
 }
 
 TEST(messages, clients_are_never_given_a_number_past_two_to_the_53) {

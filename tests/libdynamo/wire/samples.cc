@@ -155,7 +155,7 @@ std::vector<ClientReply> client_replies() {
 }
 
 std::vector<PeerMessage> peer_messages() {
-    return {ReadRequest{7, "cart:7"},
+    return {ReadRequest{7, "cart:7", Bytes(16, '\x22')},
             ReadReply{7, PeerStatusCode::ok, encode(sample_object()), 5},
             WriteRequest{8, Bytes(16, '\x22'), "cart:7", encode(sample_object()), 5},
             WriteReply{8, PeerStatusCode::full},
@@ -179,13 +179,16 @@ std::vector<PeerMessage> peer_messages() {
             FenceReply{13, 5, true, true},
             PurgeOffer{14, 255, 5, {{"row-1", Bytes(16, '\x55')}}},
             PurgeReply{14, PeerStatusCode::ok, {0}},
-            PurgeOrder{255, 5, {{"row-1", Bytes(16, '\x55')}}}};
+            PurgeOrder{255, 5, {{"row-1", Bytes(16, '\x55')}}},
+            VoteAsk{15, 18, 3, "an epoch"},
+            VoteReply{15, true, 3, 2, Bytes(16, '\x66'), "an epoch"}};
 }
 constexpr std::string_view peer_names[] = {
     "read_request",   "read_reply",     "write_request", "write_reply",   "forward_request",
     "forward_reply",  "ping",           "pong",          "gossip_digest", "gossip_state",
     "exchange_offer", "exchange_reply", "tree_offer",    "tree_reply",    "fence_ask",
-    "fence_reply",    "purge_offer",    "purge_reply",   "purge_order"};
+    "fence_reply",    "purge_offer",    "purge_reply",   "purge_order",
+    "vote_ask",       "vote_reply"};
 static_assert(std::size(peer_names) == std::variant_size_v<PeerMessage>);
 
 // ------------------------------------------------------------------------------------ there and

@@ -12,6 +12,7 @@
 #include "daemon/storage/memory.h"
 #include "libdynamo/base/check.h"
 #include "libdynamo/wire/state_codec.h"
+#include "tests/libdynamo/ring/settled.h"
 
 namespace dynamo::test {
 
@@ -39,6 +40,7 @@ inline RingState ring_of(unsigned members, const ClusterSettings& settings = {.p
     next->proposer = node_id(0);
     next->issued = {3000, 0};
     ring.epochs.push_back(std::move(*next));
+    test::settle(ring);
     return ring;
 }
 

@@ -19,14 +19,15 @@ struct Replica : Workplace {
             Mutant mutant = Mutant::none)
         : Workplace(index, ring, mutant),
           jobs(desk, liveness),
-          exchange(desk, objects, liveness, jobs) {
+          transfer(desk, objects, liveness),
+          exchange(desk, objects, liveness, jobs, transfer) {
         EXPECT_TRUE(exchange.on_ring(came).has_value());
     }
     void on(const NodeId& from, const wire::PeerMessage& message) {
         liveness.heard(from);
-        if (const auto* offer = std::get_if<ExchangeOffer>(&message)) exchange.on(from, *offer);
+        if (const auto* offer = std::get_if<ExchangeOffer>(&message)) exchange.on(from, desk.routes.number(), *offer);
         if (const auto* reply = std::get_if<ExchangeReply>(&message)) exchange.on(from, *reply);
-        if (const auto* offer = std::get_if<wire::TreeOffer>(&message)) exchange.on(from, *offer);
+        if (const auto* offer = std::get_if<wire::TreeOffer>(&message)) exchange.on(from, desk.routes.number(), *offer);
         if (const auto* reply = std::get_if<wire::TreeReply>(&message)) exchange.on(from, *reply);
         if (const auto* write = std::get_if<wire::WriteRequest>(&message)) {
             EXPECT_EQ(write->id, 0u);
@@ -54,6 +55,7 @@ struct Replica : Workplace {
     }
 
     Jobs jobs;
+    Transfer transfer;
     Exchange exchange;
 };
 

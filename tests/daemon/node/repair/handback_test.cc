@@ -5,6 +5,7 @@
 #include <set>
 
 #include "tests/daemon/node/membership/workplace.h"
+#include "tests/libdynamo/ring/settled.h"
 
 namespace dynamo::test {
 namespace {
@@ -231,6 +232,7 @@ TEST(handback, counts_again_when_the_ring_changed_on_the_way) {
     RingState ring = ring_of(4);
     stage(ring, node_id(0), MemberOp::Kind::add, member(9), "", 9000);
     ring.epochs.push_back(*plan(ring, wire::digest_of(ring.head())));
+    test::settle(ring);
     keeper.follow(ring);
     EXPECT_TRUE(keeper.answer(node_id(1), sent[0]));
     EXPECT_EQ(keeper.objects.hints_held(), 1u);

@@ -180,8 +180,10 @@ struct Pair {
         for (unsigned i = 0; i < 2; ++i) {
             nodes[i] = std::make_unique<Workplace>(i, ring);
             jobs[i] = std::make_unique<Jobs>(nodes[i]->desk, nodes[i]->liveness);
+            transfers[i] = std::make_unique<Transfer>(nodes[i]->desk, nodes[i]->objects,
+                                                      nodes[i]->liveness);
             exchanges[i] = std::make_unique<Exchange>(nodes[i]->desk, nodes[i]->objects,
-                                                      nodes[i]->liveness, *jobs[i]);
+                                                      nodes[i]->liveness, *jobs[i], *transfers[i]);
             EXPECT_TRUE(exchanges[i]->on_ring(RingCame::just_now));
             nodes[i]->desk.options.scrub_every = 1'000'000;
         }
@@ -203,13 +205,13 @@ struct Pair {
         to.liveness.heard(sender);
         if (const auto* offer = std::get_if<wire::ExchangeOffer>(&message)) {
             items += offer->items.size();
-            exchange.on(sender, *offer);
+            exchange.on(sender, to.desk.routes.number(), *offer);
         }
         if (const auto* reply = std::get_if<wire::ExchangeReply>(&message))
             exchange.on(sender, *reply);
         if (const auto* offer = std::get_if<wire::TreeOffer>(&message)) {
             sums += offer->nodes.size();
-            exchange.on(sender, *offer);
+            exchange.on(sender, to.desk.routes.number(), *offer);
         }
         if (const auto* reply = std::get_if<wire::TreeReply>(&message)) exchange.on(sender, *reply);
         if (const auto* write = std::get_if<wire::WriteRequest>(&message))
@@ -231,6 +233,7 @@ struct Pair {
     RingState ring;
     std::array<std::unique_ptr<Workplace>, 2> nodes;
     std::array<std::unique_ptr<Jobs>, 2> jobs;
+    std::array<std::unique_ptr<Transfer>, 2> transfers;
     std::array<std::unique_ptr<Exchange>, 2> exchanges;
     std::size_t items = 0;  ///< rows that were offered
     std::size_t sums = 0;   ///< nodes of trees that were
