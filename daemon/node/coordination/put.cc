@@ -144,7 +144,7 @@ void Put::decide(const Object& seen) {
 void Put::write(const Clock& context) {
     Desk& desk = service_.desk;
     phase_ = Phase::writing;
-    quorum_.follow(service_.lists(partition_, Service::Need::write));
+    follow_lists();
     team_ = Team(desk, service_.liveness, partition_, stands_for_);
     if (const auto filled = team_.filled(); !quorum_.could_be_met_by(filled))
         return give_up({Code::too_few_nodes,
@@ -284,7 +284,7 @@ void Put::refused_by(Team::Place& place, wire::PeerStatusCode status) {
 void Put::on_ring() {
     if (phase_ != Phase::writing || finished_) return;
     const Desk& desk = service_.desk;
-    quorum_.follow(service_.lists(partition_, Service::Need::write));
+    follow_lists();
     for (const NodeId& owner : desk.routes.serving(partition_)) quorum_.forget_as_stand_in(owner);
     team_.follow(desk, service_.liveness);
     for (Team::Place& place : team_.places()) {
@@ -301,6 +301,11 @@ void Put::on_ring() {
         }
     }
     advance_writing();
+}
+
+void Put::follow_lists() {
+    quorum_.follow(service_.lists(partition_, Service::Need::write),
+                   service_.desk.routes.owners(partition_).size());
 }
 
 bool Put::outdated() const {

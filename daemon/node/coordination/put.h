@@ -77,6 +77,8 @@ class Put final : public Operation {
     void ask(Team::Place& place);
     /// Asks whoever fills it; for nobody a hint stays here.
     void fill(Team::Place& place);
+    /// Counts towards W of the lists that are live now.
+    void follow_lists();
     void refused_by(Team::Place& place, wire::PeerStatusCode status);
     void replace(Team::Place& place, Team::Because because);
     void keep_hint(const NodeId& owner);

@@ -20,12 +20,17 @@ namespace dynamo {
 class Quorum {
   public:
     Quorum() = default;
-    explicit Quorum(std::size_t needed) : needed_(needed) {}
-    /// `wanted` of each list, or all of one that is shorter.
-    Quorum(std::size_t wanted, std::vector<OwnerList> lists)
-        : needed_(wanted), lists_(std::move(lists)) {}
-    /// These lists from now on; with none, as many as are needed in all.
-    void follow(std::vector<OwnerList> lists) { lists_ = std::move(lists); }
+    explicit Quorum(std::size_t needed) : wanted_(needed), needed_(needed) {}
+    /// `wanted` of each list, or all of one that is shorter; without lists, of so many owners.
+    Quorum(std::size_t wanted, std::vector<OwnerList> lists, std::size_t owners)
+        : wanted_(wanted) {
+        follow(std::move(lists), owners);
+    }
+    /// The same of these from now on: a list that comes may be longer than the one before.
+    void follow(std::vector<OwnerList> lists, std::size_t owners) {
+        lists_ = std::move(lists);
+        needed_ = lists_.empty() ? std::min(wanted_, owners) : wanted_;
+    }
 
     /// True when this answer counts: its owner has not been counted before. `by`: who gave it, the
     /// owner or its stand-in.
@@ -74,7 +79,8 @@ class Quorum {
         });
     }
 
-    std::size_t needed_ = 0;
+    std::size_t wanted_ = 0;  ///< by the request
+    std::size_t needed_ = 0;  ///< of the owners there are
     std::vector<OwnerList> lists_;
     std::vector<Answer> answered_;
 };

@@ -40,9 +40,8 @@ Result<Quorum> Service::quorum(std::uint32_t asked, std::uint16_t standard, std:
                                            std::to_string(desk.settings.copies) +
                                            " copies of a key (N)");
     const std::size_t wanted = asked == 0 ? standard : asked;
-    if (desk.routes.stable(partition))
-        return Quorum(std::min(wanted, desk.routes.owners(partition).size()));
-    return Quorum(wanted, lists(partition, name == "W" ? Need::write : Need::read));
+    return Quorum(wanted, lists(partition, name == "W" ? Need::write : Need::read),
+                  desk.routes.owners(partition).size());
 }
 
 std::vector<OwnerList> Service::lists(std::uint16_t partition, Need need) const {
