@@ -305,7 +305,7 @@ void Put::on_ring() {
 
 void Put::follow_lists() {
     quorum_.follow(service_.lists(partition_, Service::Need::write),
-                   service_.desk.routes.owners(partition_).size());
+                   service_.desk.routes.owners(partition_));
 }
 
 bool Put::outdated() const {

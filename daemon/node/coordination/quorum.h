@@ -9,6 +9,7 @@
 #pragma once
 
 #include <algorithm>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -21,15 +22,20 @@ class Quorum {
   public:
     Quorum() = default;
     explicit Quorum(std::size_t needed) : wanted_(needed), needed_(needed) {}
-    /// `wanted` of each list, or all of one that is shorter; without lists, of so many owners.
-    Quorum(std::size_t wanted, std::vector<OwnerList> lists, std::size_t owners)
+    /// `wanted` of each list, or all of one that is shorter; without lists, of these owners.
+    Quorum(std::size_t wanted, std::vector<OwnerList> lists, std::span<const NodeId> owners)
         : wanted_(wanted) {
         follow(std::move(lists), owners);
     }
-    /// The same of these from now on: a list that comes may be longer than the one before.
-    void follow(std::vector<OwnerList> lists, std::size_t owners) {
+    /// The same of these from now on: a list that comes may be longer than the one before, and who
+    /// was an owner in one that has ended counts no more.
+    void follow(std::vector<OwnerList> lists, std::span<const NodeId> owners) {
         lists_ = std::move(lists);
-        needed_ = lists_.empty() ? std::min(wanted_, owners) : wanted_;
+        needed_ = lists_.empty() ? std::min(wanted_, owners.size()) : wanted_;
+        if (!lists_.empty()) return;
+        std::erase_if(answered_, [&](const Answer& answer) {
+            return std::ranges::find(owners, answer.owner) == owners.end();
+        });
     }
 
     /// True when this answer counts: its owner has not been counted before. `by`: who gave it, the

@@ -41,7 +41,7 @@ Result<Quorum> Service::quorum(std::uint32_t asked, std::uint16_t standard, std:
                                            " copies of a key (N)");
     const std::size_t wanted = asked == 0 ? standard : asked;
     return Quorum(wanted, lists(partition, name == "W" ? Need::write : Need::read),
-                  desk.routes.owners(partition).size());
+                  desk.routes.owners(partition));
 }
 
 std::vector<OwnerList> Service::lists(std::uint16_t partition, Need need) const {
