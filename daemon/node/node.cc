@@ -4,133 +4,14 @@
 #include <set>
 #include <utility>
 
-#include "daemon/node/coordination/coordinator.h"
-#include "daemon/node/coordination/replica.h"
 #include "daemon/node/local/inspect.h"
-#include "daemon/node/membership/members.h"
-#include "daemon/node/membership/vote.h"
-#include "daemon/node/repair/exchange.h"
+#include "daemon/node/node_parts.h"
 #include "daemon/node/repair/gc.h"
-#include "daemon/node/repair/handback.h"
-#include "daemon/node/repair/jobs.h"
-#include "daemon/node/repair/mend.h"
-#include "daemon/node/repair/purge.h"
-#include "daemon/node/repair/transfer.h"
 #include "daemon/node/repair/upkeep.h"
 #include "libdynamo/base/check.h"
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
-
-/// The parts, in the order in which they need each other, and the door between them and the loop.
-struct Node::Parts {
-    Parts(NodeOptions options, std::optional<RingState> ring, Storage& storage, Random random,
-          Now now)
-        : desk(std::move(options), storage, random, now),
-          objects(desk),
-          liveness(desk),
-          started(now.instant),
-          members((draw_identity(), desk), std::move(ring)),
-          handback(desk, objects, liveness),
-          jobs(desk, liveness),
-          transfer(desk, objects, liveness),
-          exchange(desk, objects, liveness, jobs, transfer),
-          mend(desk, objects, liveness),
-          purge(desk, objects),
-          service{desk, objects, liveness},
-          coordinator(service),
-          replica(service),
-          vote(service, members) {
-        report(purge.start());
-        report(objects.count_hints());
-        report(jobs.start());
-        // A ring that is to be persisted was founded just now, so nothing can have been lost.
-        report(exchange.on_ring(desk.outbox.ring ? RingCame::just_now : RingCame::at_start));
-        transfer.on_ring();
-        known_ring = desk.routes.number();
-        known_revision = members.revision();
-    }
-
-    /// The run and the first request number are drawn before anything is minted or sent.
-    void draw_identity() {
-        desk.run = desk.random.bits();
-        desk.last_id = desk.random.bits() >> 1;
-    }
-
-    void report(const Result<void>& result) {
-        if (!result) desk.log(Severity::error, "storage: " + result.error().message);
-    }
-
-    /// After a step that may have brought another ring.
-    void follow_ring() {
-        if (members.revision() == known_revision) return;
-        known_revision = members.revision();
-        if (desk.routes.number() == known_ring) {
-            exchange.on_lists();
-        } else {
-            known_ring = desk.routes.number();
-            report(exchange.on_ring(RingCame::just_now));
-            jobs.on_ring();
-            mend.on_ring();
-            purge.on_ring();
-        }
-        transfer.on_ring();
-        coordinator.on_ring();
-        vote.on_ring();
-    }
-
-    /// What became complete here is noted in the ring, and so is that nothing is left to hand over.
-    void follow_transfer() {
-        if (const auto complete = transfer.take_complete(); !complete.empty())
-            members.note_complete(complete);
-        const bool leaves = desk.routes.find(desk.self()) && !desk.routes.is_member(desk.self());
-        if (leaves && desk.routes.served_by(desk.self()).empty() && transfer.has_left() &&
-            objects.hints_counted() && objects.hints_held() == 0)
-            members.note_released();
-    }
-
-    /// After a step in which this node may have found that what it holds is out of date.
-    void follow_purge();
-
-    void answer(const Origin& origin, const wire::HelloRequest& request);
-    void answer(const Origin& origin, const wire::StatsRequest& request);
-    void answer(const Origin& origin, const wire::StatusRequest& request);
-    void answer(const Origin& origin, const wire::RingRequest& request);
-    void answer(const Origin& origin, const wire::FlushRequest& request);
-    void steer(const Origin& origin, const wire::JobRequest& request);
-    template <typename Reply>
-    void answer(const Origin& origin, Result<Reply> result) {
-        if (result)
-            service.answer(origin, std::move(*result));
-        else
-            service.answer(origin, result.error());
-    }
-    /// Whether a request may be taken at all; otherwise it has been answered.
-    [[nodiscard]] bool admits(const Origin& origin, const wire::Request& request);
-
-    [[nodiscard]] bool accepts(const wire::PeerEnvelope& envelope,
-                               const wire::PeerMessage& message);
-    void dispatch(const wire::PeerEnvelope& envelope, wire::PeerMessage& message);
-
-    Desk desk;
-    Objects objects;
-    Liveness liveness;
-    Instant started;
-    Members members;
-    Handback handback;
-    Jobs jobs;
-    Transfer transfer;
-    Exchange exchange;
-    Mend mend;
-    Purge purge;
-    Service service;
-    Coordinator coordinator;
-    Replica replica;
-    Vote vote;
-    std::uint64_t known_ring = 0;
-    std::uint64_t known_revision = 0;
-    std::set<Bytes> foreign_clusters;  ///< whose messages were refused, to say so once each
-};
 
 namespace {
 
@@ -272,7 +153,7 @@ void Node::on_client(ClientHandle client, wire::Request request, Now now) {
             else if constexpr (std::is_same_v<Request, wire::PlanRequest>)
                 parts.answer(origin, parts.members.plan());
             else if constexpr (std::is_same_v<Request, wire::CommitRequest>)
-                parts.vote.commit(origin, body, timeout);
+                parts.vote.commit({client, request.id}, body, timeout);
             else if constexpr (std::is_same_v<Request, wire::PeekRequest>)
                 parts.answer(origin, peek(parts.desk, parts.objects, body.key));
             else if constexpr (std::is_same_v<Request, wire::KeysRequest>)
@@ -465,65 +346,6 @@ wire::PeerEnvelope Node::envelope() const {
     envelope.fingerprint = desk.routes.fingerprint();
     envelope.fence = desk.fence.number();
     return envelope;
-}
-
-void Node::commit_failed(const Error& error) {
-    Parts& parts = *parts_;
-    Outbox& outbox = parts.desk.outbox;
-    if (parts.desk.breaks(Mutant::failed_commit_answered)) return;
-    parts.desk.counters.add("storage.failed_commits");
-    outbox.log.push_back({Severity::error, "a commit failed and was undone: " + error.message});
-    Error told{error.code, "the write could not be stored: " + error.message,
-               parts.desk.options.self.name, Applied::maybe};
-    const Error unread{
-        Code::busy, "what had just been stored of the key was undone; try again: " + error.message,
-        parts.desk.options.self.name};
-    for (Outbox::ToClient& to : outbox.clients)
-        if (to.after_write)
-            to.reply.body = wire::to_reply(told);
-        else if (std::holds_alternative<wire::GetReply>(to.reply.body) ||
-                 std::holds_alternative<wire::StateReply>(to.reply.body) ||
-                 std::holds_alternative<wire::PeekReply>(to.reply.body) ||
-                 std::holds_alternative<wire::KeysReply>(to.reply.body) ||
-                 std::holds_alternative<wire::TreeNodesReply>(to.reply.body) ||
-                 std::holds_alternative<wire::RootsReply>(to.reply.body) ||
-                 std::holds_alternative<wire::ScrubReply>(to.reply.body) ||
-                 std::holds_alternative<wire::JobsReply>(to.reply.body) ||
-                 std::holds_alternative<wire::DelReply>(to.reply.body))
-            to.reply.body = wire::to_reply(unread);
-
-    // What peers were to be told of this step is not true any more: replies become refusals, and
-    // states that were to be given are not stored here, so they do not leave either. Requests have
-    // left already: a write that peers store now and this node does not is one more `maybe`.
-    std::erase_if(outbox.peers, [&](Outbox::ToPeer& to) {
-        if (auto* write = std::get_if<wire::WriteReply>(&to.message)) {
-            if (write->status == wire::PeerStatusCode::ok)
-                write->status = error.code == Code::storage_full ? wire::PeerStatusCode::full
-                                                                 : wire::PeerStatusCode::storage;
-        } else if (auto* read = std::get_if<wire::ReadReply>(&to.message)) {
-            *read = {read->id, wire::PeerStatusCode::storage, {}, 0};
-        } else if (auto* forward = std::get_if<wire::ForwardReply>(&to.message)) {
-            const wire::ErrorReply reply = wire::to_reply(told);
-            if (forward->code == 0)
-                *forward = {
-                    forward->id, reply.code, {}, wire::encode_body(wire::ClientReply(reply))};
-        } else {
-            return std::holds_alternative<wire::ExchangeReply>(to.message) ||
-                   std::holds_alternative<wire::TreeReply>(to.message) ||
-                   std::holds_alternative<wire::FenceReply>(to.message) ||
-                   std::holds_alternative<wire::PurgeReply>(to.message);
-        }
-        return false;
-    });
-    parts.coordinator.on_undone(told);
-    // Dots minted in this step are gone from the records: nothing of this run may count on.
-    if (!parts.desk.breaks(Mutant::undone_actor_goes_on)) parts.desk.run = parts.desk.random.bits();
-    if (!parts.desk.breaks(Mutant::tree_keeps_undone)) parts.objects.trees().rolled_back();
-    parts.report(parts.objects.count_hints());
-    parts.jobs.rolled_back();
-    parts.exchange.rolled_back();
-    parts.transfer.rolled_back();
-    parts.purge.rolled_back();
 }
 
 Result<bool> Node::tree_is_right(std::uint16_t partition) const {

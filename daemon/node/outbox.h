@@ -43,7 +43,7 @@ struct Outbox {
     };
     std::vector<ToClient> clients;
     std::vector<ToPeer> peers;
-    std::optional<RingState> ring;  ///< to be persisted, synced, before anything is sent
+    std::optional<RingState> ring;      ///< to be persisted, synced, before anything is sent
     std::optional<wire::Ballots> vote;  ///< likewise
     /// What is written must be on the disk, whatever the durability, before anything is sent: power
     /// loss must not take it back.

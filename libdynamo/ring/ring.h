@@ -5,10 +5,9 @@
 //
 // The key space is cut into Q equal partitions; an epoch lists, for each, N distinct nodes in order
 // of preference. Staged changes are the operations of the history that the head does not cover yet.
-// Epochs form one line, for each number is chosen once, by vote; how one gives way to the next is in
-// transition.h.
-// Two states of one cluster join into one: the history by issuer, the epochs by the longer line,
-// what is noted of single nodes by union.
+// Epochs form one line, for each number is chosen once, by vote; how one gives way to the next is
+// in transition.h. Two states of one cluster join into one: the history by issuer, the epochs by
+// the longer line, what is noted of single nodes by union.
 //
 // Threads: plain values
 // Errors:  joining states of different clusters, or two lines that differ at one number, is refused

@@ -39,7 +39,8 @@ Routes::Routes(const RingState& state, const Sha256& digest)
             owners_[p].push_back(members_[index].id);
             owned_[members_[index].id].push_back(p);
         }
-        if (auto lists = live_lists(state, p); lists.size() > 1) moving_[p].lists = std::move(lists);
+        if (auto lists = live_lists(state, p); lists.size() > 1)
+            moving_[p].lists = std::move(lists);
     }
     if (moving_.empty()) return;
     for (auto& [p, moving] : moving_) {
@@ -114,8 +115,8 @@ std::vector<NodeId> Routes::fallbacks(std::uint16_t partition) const {
     if (partition >= partitions_) return {};
     const auto in_lists = serving(partition);
     std::set<NodeId> seen(in_lists.begin(), in_lists.end());
-    const auto serving_members = std::ranges::count_if(
-        in_lists, [this](const NodeId& node) { return is_member(node); });
+    const auto serving_members =
+        std::ranges::count_if(in_lists, [this](const NodeId& node) { return is_member(node); });
     const std::size_t others = members_.size() - static_cast<std::size_t>(serving_members);
     std::vector<NodeId> standing_in;
     const auto take = [&](const NodeId& node) {

@@ -58,8 +58,8 @@ class Routes {
         behind,  ///< there is a ring that is not known here
     };
     [[nodiscard]] Standing standing(std::uint64_t number, std::uint16_t partition) const;
-    /// The members beyond all live lists, in the order in which they stand in: the first owners of the
-    /// following partitions, clockwise, distinct, then whoever is left.
+    /// The members beyond all live lists, in the order in which they stand in: the first owners of
+    /// the following partitions, clockwise, distinct, then whoever is left.
     [[nodiscard]] std::vector<NodeId> fallbacks(std::uint16_t partition) const;
     /// The partitions that the node owns, ascending.
     [[nodiscard]] const std::vector<std::uint16_t>& owned_by(const NodeId& node) const;

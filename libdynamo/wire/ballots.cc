@@ -28,8 +28,7 @@ Result<Ballots> decode_ballots(BytesView bytes) {
         ballot->by = id_from<NodeId>(reader);
     }
     ballots.value = Bytes(reader.bin());
-    if (auto finished = finish(reader, "vote"); !finished)
-        return std::unexpected(finished.error());
+    if (auto finished = finish(reader, "vote"); !finished) return std::unexpected(finished.error());
     return ballots;
 }
 

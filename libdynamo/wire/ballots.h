@@ -1,5 +1,5 @@
-// What a member has promised and accepted in the present vote (daemon/node/membership/vote.h), as it
-// is persisted beside the ring.
+// What a member has promised and accepted in the present vote (daemon/node/membership/vote.h), as
+// it is persisted beside the ring.
 //
 //     [1, number, round, by, round, by, value]     promised, accepted
 //

@@ -275,10 +275,10 @@ struct VoteReply {
     }
 };
 
-using PeerMessage =
-    std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest, ForwardReply,
-                 Ping, Pong, GossipDigest, GossipState, ExchangeOffer, ExchangeReply, TreeOffer,
-                 TreeReply, FenceAsk, FenceReply, PurgeOffer, PurgeReply, PurgeOrder, VoteAsk, VoteReply>;
+using PeerMessage = std::variant<ReadRequest, ReadReply, WriteRequest, WriteReply, ForwardRequest,
+                                 ForwardReply, Ping, Pong, GossipDigest, GossipState, ExchangeOffer,
+                                 ExchangeReply, TreeOffer, TreeReply, FenceAsk, FenceReply,
+                                 PurgeOffer, PurgeReply, PurgeOrder, VoteAsk, VoteReply>;
 
 /// Says once per peer frame who speaks, to whom, and which ring the speaker knows. A frame for
 /// another cluster or another node is dropped: nothing of it is looked at.

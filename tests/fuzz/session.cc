@@ -9,8 +9,8 @@
 #include "libdynamo/base/check.h"
 #include "libdynamo/wire/peer_frames.h"
 #include "libdynamo/wire/state_codec.h"
-#include "tests/libdynamo/wire/samples.h"
 #include "tests/libdynamo/ring/settled.h"
+#include "tests/libdynamo/wire/samples.h"
 
 namespace dynamo::fuzz {
 namespace {

@@ -96,11 +96,11 @@ void check_each_list(World& world, Cluster& cluster, const LogEntry& entry, std:
         };
         const auto copies = static_cast<std::size_t>(std::ranges::count_if(list.owners, has_copy));
         if (copies >= std::min(wanted, list.owners.size())) continue;
-        return world.verdict.fail(
-            rule::durable, key,
-            about(entry) + world.ledger.show(key, own) + " is acknowledged with W=" +
-                std::to_string(wanted) + ", and of the list of ring " +
-                std::to_string(list.version) + " only " + std::to_string(copies) + " have it");
+        return world.verdict.fail(rule::durable, key,
+                                  about(entry) + world.ledger.show(key, own) +
+                                      " is acknowledged with W=" + std::to_string(wanted) +
+                                      ", and of the list of ring " + std::to_string(list.version) +
+                                      " only " + std::to_string(copies) + " have it");
     }
 }
 

@@ -1,11 +1,10 @@
 #include "tests/sim/checkers.h"
 
-#include "tests/sim/ring_changes.h"
-
 #include <algorithm>
 #include <set>
 
 #include "libdynamo/wire/state_codec.h"
+#include "tests/sim/ring_changes.h"
 
 namespace dynamo::sim {
 namespace {

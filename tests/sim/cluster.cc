@@ -361,13 +361,13 @@ void Cluster::check_handed_over(const Dropped& dropped, const Bytes& key, const 
                 missing.add(number);
         missing.remove(world_.ledger.purged(key));
         if (!missing.empty())
-            world_.verdict.fail(rule::lost, key,
-                                "n" + std::to_string(node + 1) + " dropped " +
-                                    (kept_for == node
-                                         ? "its copy"
-                                         : "its hint for n" + std::to_string(kept_for + 1)) +
-                                    ", and n" + std::to_string(owner + 1) + ", an owner now, never stored " +
-                                    world_.ledger.show(key, missing));
+            world_.verdict.fail(
+                rule::lost, key,
+                "n" + std::to_string(node + 1) + " dropped " +
+                    (kept_for == node ? "its copy"
+                                      : "its hint for n" + std::to_string(kept_for + 1)) +
+                    ", and n" + std::to_string(owner + 1) + ", an owner now, never stored " +
+                    world_.ledger.show(key, missing));
     }
 }
 

@@ -94,6 +94,10 @@ void RingChanges::commit(unsigned via) {
 
 void RingChanges::conclude() {
     const auto& epochs = cluster_.known_ring().epochs;
+    for (const auto& [issuer, operations] : cluster_.known_ring().history)
+        for (const MemberOp& operation : operations)
+            if (operation.kind == MemberOp::Kind::discard)
+                world_.marks.hit(Mark::change_taken_back);
     if (epochs.size() > 2) world_.marks.hit(Mark::ring_changed, epochs.size() - 2);
 }
 

@@ -1,5 +1,5 @@
-// Changes of the ring while everything else goes on: an operator, or two at once, has nodes join and
-// leave, and takes changes back in mid-flight.
+// Changes of the ring while everything else goes on: an operator, or two at once, has nodes join
+// and leave, and takes changes back in mid-flight.
 //
 // Requests go to whatever node is up and are not awaited: what becomes of them depends on the vote.
 //
@@ -34,8 +34,8 @@ class RingChanges {
     std::uint64_t asked_ = 1'000'000;
 };
 
-/// Why the ring is not at rest yet: one ring at all nodes, nothing moving, no vote open, and records
-/// with their owners only; empty when it is.
+/// Why the ring is not at rest yet: one ring at all nodes, nothing moving, no vote open, and
+/// records with their owners only; empty when it is.
 [[nodiscard]] std::string ring_not_at_rest(Scene& scene);
 
 }  // namespace dynamo::sim

@@ -16,7 +16,10 @@ using std::chrono::seconds;
 class Run {
   public:
     Run(const Setup& setup, const Plan& plan, Trace::Mode mode)
-        : plan_(plan), world_(setup, mode), cluster_(world_), jobs_(world_, cluster_),
+        : plan_(plan),
+          world_(setup, mode),
+          cluster_(world_),
+          jobs_(world_, cluster_),
           changes_(world_, cluster_) {}
 
     Outcome play() {

@@ -41,7 +41,7 @@ LAYERS = [
     ("coordination", ["daemon/node/coordination/*"], ["local", "liveness"]),
     ("membership", ["daemon/node/membership/*"], ["local", "liveness"]),
     ("repair", ["daemon/node/repair/*"], ["local", "liveness"]),
-    ("node", ["daemon/node/node.*"], ["coordination", "membership", "repair"]),
+    ("node", ["daemon/node/node.*", "daemon/node/node_*"], ["coordination", "membership", "repair"]),
     ("shell", ["daemon/shell/*"], ["node", "storage files"]),
     ("daemon", ["daemon/main.cc", "daemon/config*"], ["shell", "storage open"]),
     ("cli common", ["cli/common/*"], ["include"]),

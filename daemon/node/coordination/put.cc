@@ -11,7 +11,8 @@
 namespace dynamo {
 namespace {
 
-/// How often one that is behind is asked: each time it has been told the ring, which is enough once.
+/// How often one that is behind is asked: each time it has been told the ring, which is enough
+/// once.
 constexpr int most_asks = 4;
 
 }  // namespace
@@ -103,9 +104,8 @@ Result<void> Put::observe() {
                              "R of the observation");
     if (!r) return std::unexpected(r.error());
     const bool sparing = r->needed() == 1 && desk.routes.stable(partition_);
-    round_.emplace(
-        service_, trace_,
-        ReadRound::Question{id_, intent_.key, intent_.position, std::move(*r), sparing});
+    round_.emplace(service_, trace_,
+                   ReadRound::Question{id_, intent_.key, intent_.position, std::move(*r), sparing});
     if (auto asked = round_->start(); !asked) return asked;
     advance_observing();
     return {};
@@ -290,9 +290,8 @@ void Put::on_ring() {
     for (Team::Place& place : team_.places()) {
         if (place.settled) continue;
         if (place.asked == desk.self()) {
-            const auto stored =
-                service_.objects.merge_in(Slot::of(desk.routes, intent_.position, intent_.key),
-                                          object_, encoded_, stamp_);
+            const auto stored = service_.objects.merge_in(
+                Slot::of(desk.routes, intent_.position, intent_.key), object_, encoded_, stamp_);
             place.settled = true;
             if (stored) stored_by(desk.self());
         } else {

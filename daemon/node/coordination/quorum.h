@@ -65,9 +65,8 @@ class Quorum {
     /// Whether answers of these owners would do.
     [[nodiscard]] bool could_be_met_by(const std::vector<NodeId>& owners) const {
         if (lists_.empty()) return owners.size() >= needed_;
-        return in_each_list([&](const NodeId& owner) {
-            return std::ranges::find(owners, owner) != owners.end();
-        });
+        return in_each_list(
+            [&](const NodeId& owner) { return std::ranges::find(owners, owner) != owners.end(); });
     }
     [[nodiscard]] std::size_t answered() const { return answered_.size(); }
     [[nodiscard]] std::size_t needed() const { return needed_; }

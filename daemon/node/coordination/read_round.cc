@@ -7,7 +7,8 @@
 namespace dynamo {
 namespace {
 
-/// How often one that is behind is asked: each time it has been told the ring, which is enough once.
+/// How often one that is behind is asked: each time it has been told the ring, which is enough
+/// once.
 constexpr int most_asks = 4;
 
 std::uint64_t base_of(const Routes& routes, std::uint16_t partition) {

@@ -26,8 +26,8 @@ class ReadRound {
     struct Question {
         std::uint64_t id = 0;  ///< the operation's
         Bytes key;
-        Position position;       ///< of the key
-        Quorum quorum;           ///< R of each live list, at the beginning
+        Position position;  ///< of the key
+        Quorum quorum;      ///< R of each live list, at the beginning
         /// Whether this node's own answer will do when it can give one (R of 1, and nobody to
         /// mend): the others are asked only when it cannot.
         bool sparing = false;
@@ -79,7 +79,7 @@ class ReadRound {
     Trace& trace_;
     std::uint64_t id_;
     Bytes key_;
-    Slot slot_;  ///< the key's own
+    Slot slot_;              ///< the key's own
     std::uint64_t version_;  ///< of the partition's list when it was begun
     std::uint64_t base_;     ///< of the oldest live one then
     bool refused_ = false;   ///< by one that stands in no live list, as it knows them

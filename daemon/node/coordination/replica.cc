@@ -14,9 +14,12 @@ PeerStatusCode Replica::may_serve(std::uint64_t ring, std::uint16_t partition,
                                   const NodeId& hint_for) const {
     const Desk& desk = service_.desk;
     switch (desk.routes.standing(ring, partition)) {
-        case Routes::Standing::behind: return PeerStatusCode::behind;
-        case Routes::Standing::newer: return PeerStatusCode::not_owner;
-        case Routes::Standing::same: break;
+        case Routes::Standing::behind:
+            return PeerStatusCode::behind;
+        case Routes::Standing::newer:
+            return PeerStatusCode::not_owner;
+        case Routes::Standing::same:
+            break;
     }
     // A stand-in that has become an owner counts as itself only, and is asked so.
     const bool serves = desk.routes.serves(desk.self(), partition);
@@ -29,8 +32,8 @@ PeerStatusCode Replica::may_serve(std::uint64_t ring, std::uint16_t partition,
 bool Replica::on(const NodeId& from, std::uint64_t ring, const wire::ReadRequest& request) {
     Bytes state;
     const PeerStatusCode status = read(request, ring, state);
-    service_.desk.send(from, wire::ReadReply{request.id, status, std::move(state),
-                                             service_.desk.fence.number()});
+    service_.desk.send(
+        from, wire::ReadReply{request.id, status, std::move(state), service_.desk.fence.number()});
     return status != PeerStatusCode::not_owner;
 }
 

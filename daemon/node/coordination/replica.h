@@ -27,8 +27,7 @@ class Replica {
                                                  const NodeId& hint_for) const;
     [[nodiscard]] wire::PeerStatusCode read(const wire::ReadRequest& request, std::uint64_t ring,
                                             Bytes& state);
-    [[nodiscard]] wire::PeerStatusCode store(const wire::WriteRequest& request,
-                                             std::uint64_t ring);
+    [[nodiscard]] wire::PeerStatusCode store(const wire::WriteRequest& request, std::uint64_t ring);
 
     Service& service_;
 };

@@ -314,8 +314,7 @@ Result<void> Objects::drop_all() {
 }
 
 Result<void> Objects::drop_partition(std::uint16_t partition) {
-    std::erase_if(damaged_,
-                  [&](const auto& entry) { return entry.second.partition == partition; });
+    std::erase_if(damaged_, [&](const auto& entry) { return entry.second.partition == partition; });
     if (auto dropped = trees_.drop(partition); !dropped) return dropped;
     if (auto dropped = reducible_.drop(partition); !dropped) return dropped;
     return desk_.storage.drop(Table::objects(partition));

@@ -1,8 +1,8 @@
 #include "daemon/node/local/reducible.h"
 
-#include "libdynamo/base/numbers.h"
-
 #include <vector>
+
+#include "libdynamo/base/numbers.h"
 
 namespace dynamo {
 namespace {
@@ -51,12 +51,11 @@ Result<void> Reducible::scan(std::uint16_t partition, BytesView first, const Vis
 Result<void> Reducible::drop(std::uint16_t partition) {
     std::vector<Bytes> keys;
     const Bytes prefix = prefix_of(partition);
-    const auto scanned =
-        storage_.scan(Table::reducible(), prefix, [&](BytesView key, BytesView) {
-            if (!key.starts_with(prefix)) return false;
-            keys.emplace_back(key);
-            return true;
-        });
+    const auto scanned = storage_.scan(Table::reducible(), prefix, [&](BytesView key, BytesView) {
+        if (!key.starts_with(prefix)) return false;
+        keys.emplace_back(key);
+        return true;
+    });
     if (!scanned) return scanned;
     for (const Bytes& key : keys)
         if (auto erased = storage_.erase(Table::reducible(), key); !erased) return erased;

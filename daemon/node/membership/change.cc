@@ -148,8 +148,9 @@ Result<Change> check_change(const RingState& ring, const wire::StageRequest& req
                             "node " + id.brief() + " is no member, and not staged to be one");
             break;
         default:
-            return fail(Code::bad_request, "kind must be 1 (add), 2 (remove), 3 (set), 4 (lost), 5 (discard) or "
-                                           "6 (cancel)");
+            return fail(Code::bad_request,
+                        "kind must be 1 (add), 2 (remove), 3 (set), 4 (lost), 5 (discard) or "
+                        "6 (cancel)");
     }
     if (change.kind != MemberOp::Kind::add && change.kind != MemberOp::Kind::set) {
         change.subject = members.at(id);

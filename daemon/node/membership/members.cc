@@ -208,8 +208,9 @@ void Members::adopt_first(RingState ring) {
 void Members::warn_of_old_addresses() {
     const Member* const member = desk_.routes.find(desk_.self());
     const Member& self = desk_.options.self;
-    if (!member || !desk_.routes.is_member(desk_.self()) || (member->client_address == self.client_address &&
-                    member->peer_address == self.peer_address))
+    if (!member || !desk_.routes.is_member(desk_.self()) ||
+        (member->client_address == self.client_address &&
+         member->peer_address == self.peer_address))
         return;
     desk_.log(Severity::warning,
               "the ring names this node at " + member->client_address +
@@ -232,8 +233,7 @@ Result<wire::StageReply> Members::stage(const wire::StageRequest& request) {
     if (!change) return std::unexpected(change.error());
     RingState next = *ring_;
     if (change->kind == MemberOp::Kind::discard)
-        stage_discard(next, desk_.self(), change->kept, std::move(change->note),
-                      desk_.now.wall_ms);
+        stage_discard(next, desk_.self(), change->kept, std::move(change->note), desk_.now.wall_ms);
     else
         dynamo::stage(next, desk_.self(), change->kind, change->subject, std::move(change->note),
                       desk_.now.wall_ms);

@@ -9,8 +9,8 @@
 // handed to the loop to be persisted before anything that depends on it is sent.
 //
 // A change is staged, planned, then committed: by vote (vote.h), for every number is chosen once.
-// What it moves, and what of that is done, transfer.h knows; the ring notes which copies are complete
-// and who has handed over all.
+// What it moves, and what of that is done, transfer.h knows; the ring notes which copies are
+// complete and who has handed over all.
 //
 // Threads: one; the node's
 // Errors:  refused, stale_plan, not_joined: what an operator is told

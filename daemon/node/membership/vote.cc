@@ -23,26 +23,31 @@ bool Vote::open() const {
 
 void Vote::recall(wire::Ballots ballots) {
     voter_ = std::move(ballots);
-    if (open()) takes_over_ = service_.desk.now.instant + patience * service_.desk.options.replica_timeout;
+    if (open()) takes_over_ = desk_.now.instant + patience * desk_.options.replica_timeout;
 }
 
-void Vote::commit(const Origin& origin, const wire::CommitRequest& request, Duration timeout) {
-    if (proposal_)
-        return service_.answer(origin, Error{Code::busy,
-                                             "this node is committing a change already; see "
-                                             "dyn-ring status"});
+void Vote::commit(const Operator& who, const wire::CommitRequest& request, Duration timeout) {
+    if (proposal_) {
+        outcomes_.push_back(
+            {who,
+             fail(Code::busy, "this node is committing a change already; see dyn-ring status")});
+        return;
+    }
     auto epoch = members_.proposed(request);
-    if (!epoch) return service_.answer(origin, epoch.error());
-    if (timeout <= Duration::zero()) timeout = service_.desk.options.request_timeout;
-    propose(wire::encode(*epoch), origin,
-            service_.desk.now.instant + std::clamp(timeout, shortest_vote, longest_vote));
+    if (!epoch) {
+        outcomes_.push_back({who, std::unexpected(epoch.error())});
+        return;
+    }
+    if (timeout <= Duration::zero()) timeout = desk_.options.request_timeout;
+    propose(wire::encode(*epoch), who,
+            desk_.now.instant + std::clamp(timeout, shortest_vote, longest_vote));
 }
 
-void Vote::propose(Bytes plan, std::optional<Origin> origin, Instant deadline) {
+void Vote::propose(Bytes plan, std::optional<Operator> who, Instant deadline) {
     proposal_ = Proposal{};
     proposal_->number = members_.ring()->head().number + 1;
     proposal_->plan = std::move(plan);
-    proposal_->origin = origin;
+    proposal_->who = who;
     proposal_->deadline = deadline;
     begin();
 }
@@ -50,7 +55,7 @@ void Vote::propose(Bytes plan, std::optional<Origin> origin, Instant deadline) {
 void Vote::begin() {
     if (voter_.number == proposal_->number)
         highest_round_ = std::max(highest_round_, voter_.promised.round);
-    proposal_->ballot = {++highest_round_, service_.desk.self()};
+    proposal_->ballot = {++highest_round_, desk_.self()};
     proposal_->accepting = false;
     proposal_->granted.clear();
     proposal_->seen = {};
@@ -59,26 +64,25 @@ void Vote::begin() {
 }
 
 void Vote::ask_all() {
-    Desk& desk = service_.desk;
     Proposal& proposal = *proposal_;
-    proposal.id = desk.next_id();
-    proposal.asks_again = desk.now.instant + desk.options.replica_timeout +
-                          Duration(static_cast<Duration::rep>(desk.random.below(
-                              static_cast<std::uint64_t>(desk.options.replica_timeout.count()))));
+    proposal.id = desk_.next_id();
+    proposal.asks_again = desk_.now.instant + desk_.options.replica_timeout +
+                          Duration(static_cast<Duration::rep>(desk_.random.below(
+                              static_cast<std::uint64_t>(desk_.options.replica_timeout.count()))));
     const wire::VoteAsk ask{proposal.id, proposal.number, proposal.ballot.round,
                             proposal.accepting ? proposal.choice : Bytes{}};
-    for (const Member& member : desk.routes.members()) {
-        if (member.id == desk.self() || proposal.granted.contains(member.id)) continue;
+    for (const Member& member : desk_.routes.members()) {
+        if (member.id == desk_.self() || proposal.granted.contains(member.id)) continue;
         members_.tell(member.id);
-        desk.send(member.id, ask);
+        desk_.send(member.id, ask);
     }
-    if (desk.routes.is_member(desk.self()) && !proposal.granted.contains(desk.self()))
-        count(desk.self(), judge(desk.self(), ask));
+    if (desk_.routes.is_member(desk_.self()) && !proposal.granted.contains(desk_.self()))
+        count(desk_.self(), judge(desk_.self(), ask));
 }
 
 std::size_t Vote::majority() const {
-    const std::size_t members = service_.desk.routes.members().size();
-    if (service_.desk.breaks(Mutant::vote_by_minority)) return std::max<std::size_t>(1, members / 2);
+    const std::size_t members = desk_.routes.members().size();
+    if (desk_.breaks(Mutant::vote_by_minority)) return std::max<std::size_t>(1, members / 2);
     return members / 2 + 1;
 }
 
@@ -89,12 +93,12 @@ void Vote::on(const NodeId& from, const wire::VoteReply& reply) {
 void Vote::count(const NodeId& voter, const wire::VoteReply& reply) {
     Proposal& proposal = *proposal_;
     highest_round_ = std::max(highest_round_, reply.promised_round);
-    if (!service_.desk.routes.is_member(voter)) return;
+    if (!desk_.routes.is_member(voter)) return;
     if (!reply.granted) return;  // tried again, with a later ballot, when it is time
     proposal.granted.insert(voter);
     const wire::Ballot accepted{reply.accepted_round, NodeId::from(reply.accepted_by)};
     if (!proposal.accepting && !reply.value.empty() && proposal.seen < accepted &&
-        !service_.desk.breaks(Mutant::vote_ignores_accepted)) {
+        !desk_.breaks(Mutant::vote_ignores_accepted)) {
         proposal.seen = accepted;
         proposal.choice = reply.value;
     }
@@ -106,7 +110,8 @@ void Vote::count(const NodeId& voter, const wire::VoteReply& reply) {
         return ask_all();
     }
     const Bytes choice = proposal.choice;
-    if (const auto chosen = members_.chosen(choice); !chosen) return close(chosen.error());
+    if (const auto chosen = members_.chosen(choice); !chosen)
+        return close(std::unexpected(chosen.error()));
     on_ring();
 }
 
@@ -121,13 +126,12 @@ wire::VoteReply Vote::judge(const NodeId& proposer, const wire::VoteAsk& ask) {
         if (accepts) {
             voter_.accepted = ballot;
             voter_.value = ask.value;
-            Desk& desk = service_.desk;
-            takes_over_ = desk.now.instant + patience * desk.options.replica_timeout +
-                          Duration(static_cast<Duration::rep>(desk.random.below(
+            takes_over_ = desk_.now.instant + patience * desk_.options.replica_timeout +
+                          Duration(static_cast<Duration::rep>(desk_.random.below(
                               static_cast<std::uint64_t>(patience) *
-                              static_cast<std::uint64_t>(desk.options.replica_timeout.count()))));
+                              static_cast<std::uint64_t>(desk_.options.replica_timeout.count()))));
         }
-        service_.desk.outbox.vote = voter_;
+        desk_.outbox.vote = voter_;
     }
     return {ask.id,
             granted,
@@ -140,15 +144,15 @@ wire::VoteReply Vote::judge(const NodeId& proposer, const wire::VoteAsk& ask) {
 void Vote::on(const wire::PeerEnvelope& from, const wire::VoteAsk& ask) {
     const RingState* ring = members_.ring();
     const NodeId proposer = NodeId::from(from.from);
-    if (!ring || !service_.desk.routes.is_member(service_.desk.self())) return;
+    if (!ring || !desk_.routes.is_member(desk_.self())) return;
     // Decided: the proposer learns how from the ring. Or it is ahead, and has just told its own.
     if (ask.number <= ring->head().number) return members_.tell(proposer);
-    if (ask.number > ring->head().number + 1 || !service_.desk.routes.is_member(proposer)) return;
+    if (ask.number > ring->head().number + 1 || !desk_.routes.is_member(proposer)) return;
     if (!ask.value.empty() && !members_.may_follow(ask.value)) {
-        service_.desk.counters.add("peers.malformed");
+        desk_.counters.add("peers.malformed");
         return;
     }
-    service_.desk.send(proposer, judge(proposer, ask));
+    desk_.send(proposer, judge(proposer, ask));
 }
 
 void Vote::on_ring() {
@@ -159,44 +163,36 @@ void Vote::on_ring() {
     const auto decided = std::ranges::find(epochs, proposal_->number, &Epoch::number);
     if (decided != epochs.end() && wire::encode(*decided) == proposal_->plan)
         return close(wire::CommitReply{proposal_->number});
-    close(Error{Code::stale_plan, "another change was committed first, as ring " +
-                                      std::to_string(proposal_->number) + " by " +
-                                      (decided == epochs.end()
-                                           ? std::string("another node")
-                                           : service_.desk.name_of(decided->proposer)) +
-                                      "; look at the ring and plan again"});
+    close(fail(Code::stale_plan, "another change was committed first, as ring " +
+                                     std::to_string(proposal_->number) + " by " +
+                                     (decided == epochs.end() ? std::string("another node")
+                                                              : desk_.name_of(decided->proposer)) +
+                                     "; look at the ring and plan again"));
 }
 
-void Vote::close(const wire::ClientReply& reply) {
-    const auto origin = proposal_->origin;
+void Vote::close(Result<wire::CommitReply> reply) {
+    const auto who = proposal_->who;
     proposal_.reset();
-    if (origin) service_.answer(*origin, reply);
-}
-
-void Vote::close(Error error) {
-    const auto origin = proposal_->origin;
-    proposal_.reset();
-    if (origin) service_.answer(*origin, std::move(error));
+    if (who) outcomes_.push_back({*who, std::move(reply)});
 }
 
 void Vote::tick() {
-    const Instant now = service_.desk.now.instant;
+    const Instant now = desk_.now.instant;
     if (proposal_ && now >= proposal_->deadline)
-        close({Code::quorum_not_met,
-               "no majority of the " + std::to_string(service_.desk.routes.members().size()) +
-                   " members has answered in time; the change may be made later; see dyn-ring "
-                   "status",
-               {},
-               Applied::maybe});
+        close(std::unexpected(
+            Error{Code::quorum_not_met,
+                  "no majority of the " + std::to_string(desk_.routes.members().size()) +
+                      " members has answered in time; the change may be made later; see dyn-ring "
+                      "status",
+                  {},
+                  Applied::maybe}));
     if (proposal_ && now >= proposal_->asks_again) begin();
     if (now < takes_over_) return;
     takes_over_ = Instant::max();
-    if (!proposal_ && open() && service_.desk.routes.is_member(service_.desk.self()))
-        propose(voter_.value, std::nullopt,
-                now + patience * service_.desk.options.replica_timeout);
+    if (!proposal_ && open() && desk_.routes.is_member(desk_.self()))
+        propose(voter_.value, std::nullopt, now + patience * desk_.options.replica_timeout);
     // As long as it is open somebody goes on.
-    if (open())
-        takes_over_ = now + 2 * patience * service_.desk.options.replica_timeout;
+    if (open()) takes_over_ = now + 2 * patience * desk_.options.replica_timeout;
 }
 
 Instant Vote::wake_at() const {

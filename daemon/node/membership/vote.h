@@ -16,28 +16,40 @@
 // New members do not vote on their own joining; those that leave vote on their leaving.
 //
 // Threads: one; the node's
-// Errors:  what an operator is told: stale_plan when another ring was chosen, quorum_not_met (it may
+// Errors:  what an operator is told: stale_plan when another ring was chosen, quorum_not_met (it
+// may
 //          still be chosen) when no majority answers in time, busy
 #pragma once
 
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include "daemon/node/coordination/service.h"
 #include "daemon/node/membership/members.h"
 
 namespace dynamo {
 
 class Vote {
   public:
-    Vote(Service& service, Members& members) : service_(service), members_(members) {}
+    Vote(Desk& desk, Members& members) : desk_(desk), members_(members) {}
 
     /// What this node has promised and accepted, as it was persisted.
     void recall(wire::Ballots ballots);
 
-    /// An operator commits a plan.
-    void commit(const Origin& origin, const wire::CommitRequest& request, Duration timeout);
+    /// Who waits for the outcome of a commit.
+    struct Operator {
+        ClientHandle client = 0;
+        std::uint64_t request = 0;
+    };
+    struct Outcome {
+        Operator who;
+        Result<wire::CommitReply> reply;
+    };
+    /// An operator commits a plan; what comes of it is among the outcomes, at once or later.
+    void commit(const Operator& who, const wire::CommitRequest& request, Duration timeout);
+    [[nodiscard]] std::vector<Outcome> take_outcomes() { return std::exchange(outcomes_, {}); }
     void on(const wire::PeerEnvelope& from, const wire::VoteAsk& ask);
     void on(const NodeId& from, const wire::VoteReply& reply);
     /// Another ring: a number may be decided.
@@ -57,25 +69,25 @@ class Vote {
         std::set<NodeId> granted;
         wire::Ballot seen;  ///< the latest under which something was accepted
         Bytes choice;       ///< and that, or the plan
-        std::optional<Origin> origin;
+        std::optional<Operator> who;
         Instant deadline;
         Instant asks_again;
     };
-    void propose(Bytes plan, std::optional<Origin> origin, Instant deadline);
+    void propose(Bytes plan, std::optional<Operator> who, Instant deadline);
     /// With the next ballot, from the beginning.
     void begin();
     void ask_all();
     void count(const NodeId& voter, const wire::VoteReply& reply);
     [[nodiscard]] wire::VoteReply judge(const NodeId& proposer, const wire::VoteAsk& ask);
     [[nodiscard]] std::size_t majority() const;
-    void close(const wire::ClientReply& reply);
-    void close(Error error);
+    void close(Result<wire::CommitReply> reply);
 
-    Service& service_;
+    Desk& desk_;
     Members& members_;
     wire::Ballots voter_;
     std::uint64_t highest_round_ = 0;  ///< that was heard of
     std::optional<Proposal> proposal_;
+    std::vector<Outcome> outcomes_;
     Instant takes_over_ = Instant::max();  ///< what it has accepted, and whose outcome it waits for
 };
 

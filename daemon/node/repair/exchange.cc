@@ -368,8 +368,9 @@ std::size_t Exchange::give(const std::vector<Bytes>& rows) {
         desk_.budget.spend(Budget::Kind::exchange, 1, object->size(), desk_.now.instant);
         const std::uint64_t id = hands_over() ? desk_.next_id() : 0;
         if (id != 0) pass_->unconfirmed.insert(id);
-        desk_.send(pass_->partner, wire::WriteRequest{id, {}, Bytes(slot.key()), std::move(*object),
-                                                      desk_.fence.number()});
+        desk_.send(pass_->partner,
+                   wire::WriteRequest{
+                       id, {}, Bytes(slot.key()), std::move(*object), desk_.fence.number()});
         desk_.counters.add("exchange.states_given");
     }
     return octets;

@@ -94,7 +94,7 @@ class Exchange {
     struct Pass {
         std::uint16_t partition = 0;
         NodeId partner;
-        std::string job;  ///< that wanted it; empty: it was its turn
+        std::string job;                         ///< that wanted it; empty: it was its turn
         std::optional<Transfer::Turn> transfer;  ///< that it is part of
         std::set<std::uint64_t> unconfirmed;     ///< of what is handed over, by request
         bool all_compared = false;               ///< only confirmations are awaited

@@ -90,8 +90,7 @@ void Handback::count_again() {
 }
 
 std::vector<NodeId> Handback::targets(const Slot& slot) const {
-    if (desk_.routes.serves(slot.hint_for, slot.partition) &&
-        !desk_.routes.is_lost(slot.hint_for))
+    if (desk_.routes.serves(slot.hint_for, slot.partition) && !desk_.routes.is_lost(slot.hint_for))
         return {slot.hint_for};
     std::vector<NodeId> nodes;
     for (const NodeId& owner : desk_.routes.owners(slot.partition))
@@ -102,8 +101,7 @@ std::vector<NodeId> Handback::targets(const Slot& slot) const {
 
 bool Handback::worth_a_look(const NodeId& owner) const {
     // One that serves nothing any more need not be there: what was for it goes to others.
-    const bool is_awaited =
-        !desk_.routes.served_by(owner).empty() && !desk_.routes.is_lost(owner);
+    const bool is_awaited = !desk_.routes.served_by(owner).empty() && !desk_.routes.is_lost(owner);
     if ((is_awaited && !liveness_.healthy(owner)) || desk_.routes.number() == 0) return false;
     const auto known = looks_.find(owner);
     return known == looks_.end() || !known->second.waits_for_room;

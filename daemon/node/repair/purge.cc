@@ -349,8 +349,8 @@ void Purge::on(const NodeId& from, const wire::PurgeOffer& offer) {
     if (!desk_.routes.is_owner(desk_.self(), offer.partition) ||
         !desk_.routes.is_owner(from, offer.partition)) {
         reply.status = wire::PeerStatusCode::not_owner;
-    } else if (!settled() || !desk_.routes.stable(offer.partition) || desk_.fence.number() < offer.fence ||
-               objects_.rebuilding(offer.partition)) {
+    } else if (!settled() || !desk_.routes.stable(offer.partition) ||
+               desk_.fence.number() < offer.fence || objects_.rebuilding(offer.partition)) {
         reply.status = wire::PeerStatusCode::not_ready;
     } else {
         for (std::size_t i = 0; i < offer.items.size(); ++i) {
@@ -404,8 +404,7 @@ void Purge::finish_batch() {
 void Purge::on(const NodeId& from, const wire::PurgeOrder& order) {
     if (!desk_.routes.is_owner(desk_.self(), order.partition) ||
         !desk_.routes.is_owner(from, order.partition) || !desk_.routes.stable(order.partition) ||
-        desk_.fence.out_of_date() ||
-        desk_.fence.number() < order.fence)
+        desk_.fence.out_of_date() || desk_.fence.number() < order.fence)
         return;
     reduce(order.partition, order.items);
 }

@@ -34,8 +34,7 @@ void Transfer::follow_gains() {
         const std::uint64_t version = routes.version(partition);
         const auto known = gains_.find(partition);
         Gain& gain = gains[partition];
-        if (known != gains_.end() && known->second.base == base &&
-            known->second.version == version)
+        if (known != gains_.end() && known->second.base == base && known->second.version == version)
             gain = std::move(known->second);
         else
             gain = {base, version, {}, desk_.now.instant};
@@ -74,8 +73,8 @@ void Transfer::follow_leaves() {
 
 bool Transfer::has_records(std::uint16_t partition) {
     bool found = false;
-    const auto scanned = objects_.scan_objects(
-        partition, {}, [&](BytesView, BytesView) { return !(found = true); });
+    const auto scanned =
+        objects_.scan_objects(partition, {}, [&](BytesView, BytesView) { return !(found = true); });
     if (!scanned) looks_again_ = true;
     return found;
 }
@@ -118,8 +117,7 @@ std::vector<NodeId> Transfer::sources(std::uint16_t partition, const Gain& gain)
     for (std::size_t i = 0; i + 1 < lists.size(); ++i)
         for (const NodeId& owner : lists[i].owners)
             if (owner != desk_.self() && !gain.learnt.contains(owner) &&
-                !desk_.routes.is_lost(owner) &&
-                std::ranges::find(nodes, owner) == nodes.end())
+                !desk_.routes.is_lost(owner) && std::ranges::find(nodes, owner) == nodes.end())
                 nodes.push_back(owner);
     return nodes;
 }
@@ -228,9 +226,9 @@ void Transfer::drop_confirmed() {
             continue;
         }
         if (const auto dropped = objects_.drop_partition(partition); !dropped) {
-            desk_.log(Severity::error, "partition " + std::to_string(partition) +
-                                           " was handed over and cannot be dropped: " +
-                                           dropped.error().message);
+            desk_.log(Severity::error,
+                      "partition " + std::to_string(partition) +
+                          " was handed over and cannot be dropped: " + dropped.error().message);
             at->second.rests_until = desk_.now.instant + after_failure;
             ++at;
             continue;

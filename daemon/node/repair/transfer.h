@@ -93,9 +93,9 @@ class Transfer {
     Liveness& liveness_;
     std::map<std::uint16_t, Gain> gains_;
     std::map<std::uint16_t, Leave> leaves_;
-    std::set<std::uint16_t> served_;   ///< when on_ring() was last called
-    bool looks_again_ = true;          ///< whether all partitions have to be looked through
-    std::uint16_t gain_at_ = 0;        ///< the partition that is looked at first
+    std::set<std::uint16_t> served_;  ///< when on_ring() was last called
+    bool looks_again_ = true;         ///< whether all partitions have to be looked through
+    std::uint16_t gain_at_ = 0;       ///< the partition that is looked at first
     std::uint16_t leave_at_ = 0;
     std::set<std::uint16_t> learnt_;   ///< complete, and not on the disk for certain yet
     std::set<std::uint16_t> sealed_;   ///< on the disk once the present commit succeeds

@@ -1,9 +1,10 @@
 #include "tests/libdynamo/ring/rings.h"
-#include "tests/libdynamo/ring/settled.h"
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
+
+#include "tests/libdynamo/ring/settled.h"
 
 namespace dynamo::test {
 

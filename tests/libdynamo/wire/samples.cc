@@ -187,8 +187,8 @@ constexpr std::string_view peer_names[] = {
     "read_request",   "read_reply",     "write_request", "write_reply",   "forward_request",
     "forward_reply",  "ping",           "pong",          "gossip_digest", "gossip_state",
     "exchange_offer", "exchange_reply", "tree_offer",    "tree_reply",    "fence_ask",
-    "fence_reply",    "purge_offer",    "purge_reply",   "purge_order",
-    "vote_ask",       "vote_reply"};
+    "fence_reply",    "purge_offer",    "purge_reply",   "purge_order",   "vote_ask",
+    "vote_reply"};
 static_assert(std::size(peer_names) == std::variant_size_v<PeerMessage>);
 
 // ------------------------------------------------------------------------------------ there and

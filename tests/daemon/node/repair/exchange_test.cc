@@ -25,9 +25,11 @@ struct Replica : Workplace {
     }
     void on(const NodeId& from, const wire::PeerMessage& message) {
         liveness.heard(from);
-        if (const auto* offer = std::get_if<ExchangeOffer>(&message)) exchange.on(from, desk.routes.number(), *offer);
+        if (const auto* offer = std::get_if<ExchangeOffer>(&message))
+            exchange.on(from, desk.routes.number(), *offer);
         if (const auto* reply = std::get_if<ExchangeReply>(&message)) exchange.on(from, *reply);
-        if (const auto* offer = std::get_if<wire::TreeOffer>(&message)) exchange.on(from, desk.routes.number(), *offer);
+        if (const auto* offer = std::get_if<wire::TreeOffer>(&message))
+            exchange.on(from, desk.routes.number(), *offer);
         if (const auto* reply = std::get_if<wire::TreeReply>(&message)) exchange.on(from, *reply);
         if (const auto* write = std::get_if<wire::WriteRequest>(&message)) {
             EXPECT_EQ(write->id, 0u);

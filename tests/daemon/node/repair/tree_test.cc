@@ -180,8 +180,8 @@ struct Pair {
         for (unsigned i = 0; i < 2; ++i) {
             nodes[i] = std::make_unique<Workplace>(i, ring);
             jobs[i] = std::make_unique<Jobs>(nodes[i]->desk, nodes[i]->liveness);
-            transfers[i] = std::make_unique<Transfer>(nodes[i]->desk, nodes[i]->objects,
-                                                      nodes[i]->liveness);
+            transfers[i] =
+                std::make_unique<Transfer>(nodes[i]->desk, nodes[i]->objects, nodes[i]->liveness);
             exchanges[i] = std::make_unique<Exchange>(nodes[i]->desk, nodes[i]->objects,
                                                       nodes[i]->liveness, *jobs[i], *transfers[i]);
             EXPECT_TRUE(exchanges[i]->on_ring(RingCame::just_now));
