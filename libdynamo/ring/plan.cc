@@ -96,7 +96,7 @@ bool has_been_member(const RingState& state, const NodeId& node) {
 /// Whether it may come back: what it was to give to others is still with it, for the change that
 /// removed it is being taken back.
 bool is_leaving(const RingState& state, const NodeId& node) {
-    return !state.released.contains(node) && is_moving(state);
+    return !is_released(state, node) && is_moving(state);
 }
 
 Result<void> check_members(const std::vector<Member>& members, const RingState& state) {

@@ -47,8 +47,11 @@ bool join_notes(RingState& ours, const RingState& theirs) {
                 known[i] = static_cast<char>(known[i] | partitions[i]);
             changed = changed || known != before;
         }
-    for (const NodeId& node : theirs.released)
-        changed = ours.released.insert(node).second || changed;
+    for (const auto& [node, number] : theirs.released) {
+        std::uint64_t& known = ours.released[node];
+        changed = changed || known < number;
+        known = std::max(known, number);
+    }
     return changed;
 }
 

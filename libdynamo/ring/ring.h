@@ -16,7 +16,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -115,8 +114,9 @@ struct RingState {
     /// By the number of an epoch, by node: the partitions (partition_set.h) whose list that epoch
     /// changed and which the node, in that list, holds completely (transition.h).
     std::map<std::uint64_t, std::map<NodeId, Bytes>> synced;
-    /// Nodes that were removed and have handed over all that they held.
-    std::set<NodeId> released;
+    /// Nodes that were removed and have handed over all that they held, with the ring in which they
+    /// had. Void when a later ring names the node again (is_released() in transition.h).
+    std::map<NodeId, std::uint64_t> released;
 
     [[nodiscard]] const Epoch& head() const { return epochs.back(); }
     bool operator==(const RingState&) const = default;

@@ -30,7 +30,7 @@ Routes::Routes(const RingState& state, const Sha256& digest)
     for (std::size_t i = 0; i < sizeof fingerprint_; ++i)
         fingerprint_ = fingerprint_ << 8 | digest[i];
     for (auto& [id, member] : former_members(state))
-        if (!state.released.contains(id) && !is_lost(id)) peers_.push_back(std::move(member));
+        if (!is_released(state, id) && !is_lost(id)) peers_.push_back(std::move(member));
     std::ranges::sort(peers_, {}, &Member::id);
     for (std::uint16_t p = 0; p < partitions_; ++p) {
         for (std::size_t rank = 0; rank < head.copies; ++rank) {

@@ -66,6 +66,15 @@ bool note_synced(RingState& state, const NodeId& node, std::uint16_t partition) 
     return true;
 }
 
+bool is_released(const RingState& state, const NodeId& node) {
+    const auto noted = state.released.find(node);
+    if (noted == state.released.end()) return false;
+    return std::ranges::none_of(state.epochs, [&](const Epoch& epoch) {
+        return epoch.number > noted->second &&
+               std::ranges::binary_search(epoch.members, node, {}, &Member::id);
+    });
+}
+
 bool is_synced(const RingState& state, std::uint64_t version, const NodeId& node,
                std::uint16_t partition) {
     const auto nodes = state.synced.find(version);

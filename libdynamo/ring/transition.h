@@ -40,6 +40,9 @@ struct OwnerList {
 /// was not known.
 bool note_synced(RingState& state, const NodeId& node, std::uint16_t partition);
 
+/// Whether a node that was removed holds nothing any more.
+[[nodiscard]] bool is_released(const RingState& state, const NodeId& node);
+
 [[nodiscard]] bool is_synced(const RingState& state, std::uint64_t version, const NodeId& node,
                              std::uint16_t partition);
 

@@ -196,7 +196,11 @@ void encode_notes(Writer& writer, const RingState& state) {
         }
     }
     writer.array(state.released.size());
-    for (const NodeId& node : state.released) writer.bin(node.bytes());
+    for (const auto& [node, number] : state.released) {
+        writer.array(2);
+        writer.bin(node.bytes());
+        writer.number(number);
+    }
 }
 
 void decode_synced(Reader& reader, RingState& state) {
@@ -224,10 +228,13 @@ void decode_notes(Reader& reader, RingState& state) {
     decode_synced(reader, state);
     const std::size_t count = reader.array();
     for (std::size_t i = 0; i < count && !reader.failed(); ++i) {
+        expect_array(reader, 2);
         const auto node = id_from<NodeId>(reader);
-        if (i > 0 && !reader.failed() && node <= *state.released.rbegin())
-            reader.fail("released nodes are repeated or not sorted");
-        state.released.insert(node);
+        const std::uint64_t number = reader.number();
+        if (!reader.failed() &&
+            (number == 0 || (i > 0 && node <= state.released.rbegin()->first)))
+            reader.fail("released nodes are repeated or not sorted, or in no ring");
+        state.released.emplace_hint(state.released.end(), node, number);
     }
     if (!reader.failed() && state.synced.empty() && state.released.empty())
         reader.fail("nothing is noted, and that is written");

@@ -14,7 +14,7 @@
 //                                           table: bin, 2 octets big-endian an index
 //     ring      [1, cluster, [name, N, Q, R, W(, true when the last write wins)],
 //                [[issuer, [[seq, wall_ms, count, kind, member, note], ...]], ...], [epoch, ...]
-//                (, [[version, [[node, partitions], ...]], ...], [released node, ...])]
+//                (, [[version, [[node, partitions], ...]], ...], [[released node, number], ...])]
 //                                           each epoch a bin; partitions: bin, a bit for each; a
 //                                           discard has [[issuer, seq], ...] for the member
 //

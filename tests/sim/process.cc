@@ -343,10 +343,20 @@ void Process::settle() {
     if (node_) wake(inbox_.empty() ? node_->wake_at() : world_.timeline.now());
 }
 
+/// Some nodes hear of rings late: what they coordinate and answer by then, they do by an old one.
+bool Process::is_unheard(const Outbox::ToPeer& to) const {
+    if (!world_.rings_spread_slowly || !std::holds_alternative<wire::GossipState>(to.message))
+        return false;
+    const std::uint64_t receiver = checksum(to.node.bytes());
+    if (!world_.chance.at(Stream::ring, receiver).chance(0.35)) return false;
+    return world_.chance.at(Stream::ring, receiver ^ turns_, index_).chance(0.93);
+}
+
 void Process::send(const Outbox& outbox, const wire::PeerEnvelope& envelope, Boundary crash_at) {
     // One frame for each destination, in the order of first mention, as the transport does.
     std::vector<std::pair<std::string, wire::PeerFrame>> frames;
     for (const Outbox::ToPeer& peer : outbox.peers) {
+        if (is_unheard(peer)) continue;
         auto at =
             std::ranges::find(frames, peer.address, [](const auto& frame) { return frame.first; });
         if (at == frames.end()) {

@@ -129,6 +129,7 @@ class Process {
     /// The second half of a turn: commit, save the ring, send.
     void settle();
     [[nodiscard]] bool store(Outbox& outbox, Boundary crash);
+    [[nodiscard]] bool is_unheard(const Outbox::ToPeer& to) const;
     void send(const Outbox& outbox, const wire::PeerEnvelope& envelope, Boundary crash);
     void crash(Boundary at);
     void stop();

@@ -144,6 +144,7 @@ Setup draw_setup(std::uint64_t seed) {
     if (ring.chance(0.55)) {
         setup.ring_changes = 1 + static_cast<unsigned>(ring.below(5));
         setup.first_members = 1 + static_cast<unsigned>(ring.below(setup.nodes));
+        setup.slow_rings = ring.chance(0.4);
         // Which copies may be lost while they move is not known here.
         for (const Fault fault :
              {Fault::lose_shard, Fault::roll_back, Fault::dead_for_good, Fault::stranger,
@@ -174,7 +175,8 @@ std::string describe(const Setup& setup) {
         (setup.purge_every < std::chrono::minutes(1) ? " purges" : "") +
         (setup.keep_trees_every < std::chrono::minutes(1) ? " keeps-trees" : "") +
         (setup.ring_changes > 0 ? " ring-changes=" + std::to_string(setup.ring_changes) + "/" +
-                                      std::to_string(setup.founders())
+                                      std::to_string(setup.founders()) +
+                                      (setup.slow_rings ? " slow-rings" : "")
                                 : "") +
         (setup.jobs > 0 ? " jobs=" + std::to_string(setup.jobs) : "") +
         (setup.scrub_every > 2 ? " no-scrub" : "") + " sessions=" + std::to_string(setup.sessions) +

@@ -34,6 +34,7 @@ class Run {
   private:
     void chaos(Workload& workload, Nemesis& nemesis) {
         cluster_.network().disturb(true);
+        world_.rings_spread_slowly = world_.setup.slow_rings;
         for (const Operation& operation : plan_.operations) workload.schedule(operation);
         for (const Strike& strike : plan_.strikes) nemesis.schedule(strike);
         jobs_.schedule();
@@ -44,6 +45,7 @@ class Run {
     void heal(Workload& workload, Nemesis& nemesis) {
         if (world_.trace.wordy()) world_.say("all faults are over");
         nemesis.heal();
+        world_.rings_spread_slowly = false;
         // What a clogged link still holds arrives, and peers that were silent are heard.
         world_.run_for(seconds(10));
         if (world_.verdict.failed()) return;

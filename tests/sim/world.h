@@ -20,6 +20,7 @@ struct World {
         : setup(the_setup), chance(the_setup.seed), trace(mode) {}
 
     Setup setup;
+    bool rings_spread_slowly = false;  ///< to some nodes, while the faults last
     Chance chance;
     Timeline timeline;
     Verdict verdict;

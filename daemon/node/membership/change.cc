@@ -94,7 +94,7 @@ Result<void> check_may_join(const NodeId& id, const RingState& ring, const Membe
 
 /// Of a node that is removed, what was known of it; none when it has handed over all, or is lost.
 std::optional<Member> former_member(const RingState& ring, const NodeId& id) {
-    if (ring.released.contains(id) || std::ranges::binary_search(ring.head().lost, id)) return {};
+    if (is_released(ring, id) || std::ranges::binary_search(ring.head().lost, id)) return {};
     for (auto epoch = ring.epochs.rbegin(); epoch != ring.epochs.rend(); ++epoch)
         if (const auto at = std::ranges::find(epoch->members, id, &Member::id);
             at != epoch->members.end())

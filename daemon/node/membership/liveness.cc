@@ -50,6 +50,8 @@ void Liveness::set_run(const NodeId& node, std::uint64_t run) {
 
 void Liveness::tick() {
     std::erase_if(peers_, [&](const auto& entry) { return !desk_.routes.find(entry.first); });
+    // Who has left the ring waits for nobody.
+    if (!desk_.routes.find(desk_.self())) peers_.clear();
     for (auto& [node, known] : peers_) {
         if (!known.suspected || known.next_probe > desk_.now.instant) continue;
         known.next_probe = desk_.now.instant + desk_.options.probe_interval;

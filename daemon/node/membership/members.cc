@@ -27,7 +27,7 @@ bool names(const RingState& ring, const NodeId& node) {
 /// Whether it is a member, or was one and has not handed over all: it may have been removed before
 /// it ever heard of its joining.
 bool concerns(const RingState& ring, const NodeId& node) {
-    if (ring.released.contains(node) || std::ranges::binary_search(ring.head().lost, node))
+    if (is_released(ring, node) || std::ranges::binary_search(ring.head().lost, node))
         return false;
     return std::ranges::any_of(ring.epochs, [&](const Epoch& epoch) {
         return std::ranges::binary_search(epoch.members, node, {}, &Member::id);
@@ -295,7 +295,7 @@ void Members::note_complete(const std::set<std::uint16_t>& partitions) {
 
 void Members::note_released() {
     RingState next = *ring_;
-    next.released.insert(desk_.self());
+    next.released[desk_.self()] = next.head().number;
     desk_.log(Severity::info,
               "this node has left the ring and holds nothing any more: it may be stopped");
     adopt(std::move(next));
