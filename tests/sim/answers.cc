@@ -83,6 +83,8 @@ void check_each_list(World& world, Cluster& cluster, const LogEntry& entry, std:
     const Bytes& key = entry.operation.key;
     const Write& write = world.ledger.writes(key)[own];
     const std::size_t wanted = entry.operation.w == 0 ? world.setup.w : entry.operation.w;
+    // Which ring another node coordinated it by is not known here.
+    if (write.minted_by != entry.asked) return;
     for (const OwnerList& list : cluster.lists_at(entry.asked, key)) {
         // A ring that came after the answer asks for other owners.
         if (list.version > entry.answered_in) return;
