@@ -30,9 +30,13 @@ class RingTool {
     int check();
     int where();
     int join();
+    int leave();
+    int discard();
+    int cancel();
     int plan();
     int commit();
     int wait_for(Admin& admin, std::uint64_t number);
+    [[nodiscard]] int say_staged(unsigned staged) const;
     [[nodiscard]] int print(const std::string& text) const;
     [[nodiscard]] int show_survey(const Survey& survey) const;
     [[nodiscard]] Result<Admin> open_prompt_admin() const;
@@ -44,10 +48,22 @@ class RingTool {
     std::optional<std::string> output_;
     std::optional<std::string> plan_id_;
     bool wait_ = false;
+    bool lost_ = false;
+    std::string note_;
 };
 
-/// What the moves of a plan carry. Only a ring without data can be changed yet.
-constexpr std::uint64_t bytes_moved = 0;
+/// About what the moves of a plan carry: as much as copies have on average. 0 when nobody tells.
+std::uint64_t bytes_moved(Admin& admin, const Plan& plan) {
+    const auto seen = survey(admin);
+    if (!seen || plan.replicas == 0) {
+        return 0;
+    }
+    std::uint64_t stored = 0;
+    for (const MemberReport& member : seen->members) {
+        stored += member.status ? member.status->stored_bytes : 0;
+    }
+    return stored / plan.replicas * plan.moves;
+}
 
 /// None when nothing is staged.
 Result<std::optional<Plan>> plan_of_staged(Admin& admin) {
@@ -130,6 +146,21 @@ void RingTool::build_changes(App& app) {
                 join_.note);
     join.action([this] { return this->join(); });
 
+    App& leave = app.verb("leave", "stage the leaving of members");
+    leave.operands({.name = "NODE...", .help = "their names", .least = 1, .most = 1000}, operands_);
+    leave.flag({.letter = "",
+                .name = "--lost",
+                .help = "what they stored is gone for good: nobody waits for them, and they never "
+                        "come back"},
+               lost_);
+    leave.option({.letter = "", .name = "--note", .help = "kept with the change", .value = "TEXT"},
+                 note_);
+    leave.action([this] { return this->leave(); });
+    app.verb("discard", "discard what is staged").action([this] { return discard(); });
+    app.verb("cancel", "take back a change that is under way, and what is staged").action([this] {
+        return cancel();
+    });
+
     App& plan = app.verb("plan", "print what a commit of everything staged would do");
     plan.option({.letter = "-o",
                  .name = "--output",
@@ -146,7 +177,9 @@ void RingTool::build_changes(App& app) {
                    .value = "ID"},
                   plan_id_);
     commit.flag(
-        {.letter = "", .name = "--wait", .help = "wait until every node knows the new ring"},
+        {.letter = "",
+         .name = "--wait",
+         .help = "wait until every node knows the new ring and all that moves has arrived"},
         wait_);
     commit.action([this] { return this->commit(); });
 }
@@ -247,6 +280,62 @@ int RingTool::join() {
         }
         staged = *joined;
     }
+    return say_staged(staged);
+}
+
+int RingTool::leave() {
+    const Reporter reporter = common_.reporter();
+    auto admin = common_.open_admin();
+    if (!admin) {
+        return reporter.error(admin.error());
+    }
+    const auto ring = admin->ring();
+    if (!ring) {
+        return reporter.error(ring.error());
+    }
+    unsigned staged = 0;
+    for (const Operand& name : operands_) {
+        const auto node = std::ranges::find(ring->nodes, name.text, &NodeInfo::name);
+        if (node == ring->nodes.end()) {
+            return reporter.usage(Error{Code::bad_request, "no member is named " + name.text});
+        }
+        const auto left = admin->stage_leave(
+            *node, lost_ ? Admin::Leaving::lost : Admin::Leaving::hands_over, note_);
+        if (!left) {
+            return reporter.error(left.error(), name.text);
+        }
+        staged = *left;
+    }
+    return say_staged(staged);
+}
+
+int RingTool::discard() {
+    auto admin = common_.open_admin();
+    if (!admin) {
+        return common_.reporter().error(admin.error());
+    }
+    const auto staged = admin->stage_discard(false, {});
+    if (!staged) {
+        return common_.reporter().error(staged.error());
+    }
+    // What discards is an operation itself; a plan of it alone would change nothing.
+    common_.reporter().remark("what was staged is discarded");
+    return exits::done;
+}
+
+int RingTool::cancel() {
+    auto admin = common_.open_admin();
+    if (!admin) {
+        return common_.reporter().error(admin.error());
+    }
+    if (const auto staged = admin->stage_discard(true, {}); !staged) {
+        return common_.reporter().error(staged.error());
+    }
+    return commit();
+}
+
+int RingTool::say_staged(unsigned staged) const {
+    const Reporter reporter = common_.reporter();
     if (common_.json()) {
         const nlohmann::ordered_json object = {{"schema", reporter.schema()}, {"staged", staged}};
         return print(dumped(object) + "\n");
@@ -268,7 +357,8 @@ int RingTool::plan() {
     if (!*plan) {
         return reporter.no("nothing is staged; see dyn-ring join");
     }
-    const std::string json = dumped(plan_json(**plan, bytes_moved)) + "\n";
+    const std::uint64_t bytes = bytes_moved(*admin, **plan);
+    const std::string json = dumped(plan_json(**plan, bytes)) + "\n";
     if (output_) {
         if (const auto written = write_file(*output_, json); !written) {
             return reporter.error(written.error());
@@ -276,7 +366,7 @@ int RingTool::plan() {
     }
     return print(common_.json()
                      ? json
-                     : plan_text(**plan, bytes_moved) +
+                     : plan_text(**plan, bytes) +
                            fmt::format("next: dyn-ring commit --plan {} --wait\n", (*plan)->id));
 }
 
@@ -296,7 +386,7 @@ int RingTool::commit() {
             return reporter.no("nothing is staged; see dyn-ring join");
         }
         if (!reporter.json()) {
-            write_error(plan_text(**plan, bytes_moved));
+            write_error(plan_text(**plan, bytes_moved(*admin, **plan)));
         }
         id = (*plan)->id;
     }
@@ -317,19 +407,29 @@ int RingTool::commit() {
 int RingTool::wait_for(Admin& admin, std::uint64_t number) {
     // The timeout is that of a request; news of a ring takes some rounds of gossip on top.
     const auto patience = common_.timeout() + std::chrono::seconds(30);
-    const auto end = std::chrono::steady_clock::now() + patience;
+    auto end = std::chrono::steady_clock::now() + patience;
+    std::size_t least_left = SIZE_MAX;
     for (;;) {
         const auto seen = survey(admin);
         const auto knows = [number](const MemberReport& member) {
             return member.status && member.status->ring >= number;
         };
-        if (seen && seen->ring.number >= number && std::ranges::all_of(seen->members, knows)) {
+        if (seen && seen->ring.number >= number && std::ranges::all_of(seen->members, knows) &&
+            seen->ring.moving == 0 && seen->ring.leaving.empty()) {
             return exits::done;
+        }
+        // As long as something arrives it goes on.
+        const std::size_t left = seen ? seen->ring.moving + seen->ring.leaving.size() : least_left;
+        if (left < least_left) {
+            least_left = left;
+            end = std::chrono::steady_clock::now() + patience;
         }
         if (std::chrono::steady_clock::now() >= end) {
             return common_.reporter().error(
                 Error{Code::timed_out,
-                      fmt::format("ring {} is committed, but not every node knows it yet", number),
+                      fmt::format("ring {} is committed, but not every node knows it, or what "
+                                  "moves has not arrived yet",
+                                  number),
                       {},
                       Applied::yes},
                 {}, "see dyn-ring status");

@@ -153,6 +153,10 @@ Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports,
         reasons.push_back(
             fmt::format("{} nodes cannot hold {} copies of a key", nodes, survey.ring.copies));
     }
+    if (survey.ring.moving > 0)
+        reasons.push_back(fmt::format("{} partitions are moving", survey.ring.moving));
+    for (const std::string& name : survey.ring.leaving)
+        reasons.push_back(fmt::format("{} has left and hands over what it holds", name));
     survey.reasons = std::move(reasons);
     return survey;
 }

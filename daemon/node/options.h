@@ -69,16 +69,11 @@ enum class Mutant : std::uint8_t {
     purged_from_some,             ///< it goes though one owner was not asked
     put_back_goes_on,             ///< a node that was put back keeps what it holds
     reduced_actor_goes_on,        ///< a record mints on with an actor that its clock has dropped
-    answers_outlive_lists,        ///< a read goes on though newer lists of owners have come
     writes_newest_list,           ///< a write counts owners of the newest list only
     writes_oldest_list,           ///< a write counts owners of the oldest live list only
     reads_newest_list,            ///< a read counts owners of the newest list only
-    reads_oldest_list,            ///< a read counts owners of the oldest live list only
-    old_ring_reads,               ///< a read is answered whatever ring its coordinator knows
     old_ring_writes,              ///< a write is stored whatever ring its coordinator knows
     learnt_from_one,              ///< one other owner's copy makes a gained partition complete
-    learnt_from_rebuilding,       ///< an owner that has lost its copy counts as learnt from
-    learnt_before_ring,           ///< one that does not know the ring yet counts as learnt from
     dropped_at_once,              ///< what moved away is dropped before it is handed over
     dropped_after_one,            ///< it is dropped when one owner has it
     departed_hint_dropped,        ///< a hint for a node that is no owner any more is forgotten

@@ -202,6 +202,28 @@ Result<unsigned> Admin::stage_join(const std::string& address, const JoinOptions
     return static_cast<unsigned>(reply->staged);
 }
 
+Result<unsigned> Admin::stage_leave(const NodeInfo& node, Leaving leaving,
+                                    const std::string& note) {
+    wire::StageRequest request;
+    request.kind = static_cast<std::uint8_t>(
+        leaving == Leaving::lost ? MemberOp::Kind::lost : MemberOp::Kind::remove);
+    if (!from_hex(node.id, request.node_id))
+        return fail(Code::bad_request, node.id + " is no node's id");
+    request.note = note;
+    const auto reply = reply_as<wire::StageReply>(client_.parts_->ask(std::move(request)));
+    if (!reply) return std::unexpected(reply.error());
+    return static_cast<unsigned>(reply->staged);
+}
+
+Result<unsigned> Admin::stage_discard(bool head, const std::string& note) {
+    wire::StageRequest request;
+    request.kind = head ? wire::stage_cancel : wire::stage_discard;
+    request.note = note;
+    const auto reply = reply_as<wire::StageReply>(client_.parts_->ask(std::move(request)));
+    if (!reply) return std::unexpected(reply.error());
+    return static_cast<unsigned>(reply->staged);
+}
+
 Result<Plan> Admin::plan() {
     auto planned = client_.parts_->ask(wire::PlanRequest{});
     const std::string address = planned.address;

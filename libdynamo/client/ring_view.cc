@@ -164,6 +164,10 @@ NodeInfo info_of(const Member& member) {
 
 RingView view_of(const RingState& state) {
     RingView view;
+    const Routes routes(state, wire::digest_of(state.head()));
+    view.moving = static_cast<unsigned>(routes.moving().size());
+    for (const Member& peer : routes.peers())
+        if (!routes.is_member(peer.id)) view.leaving.push_back(peer.name);
     view.cluster = state.settings.name;
     view.cluster_id = to_hex(state.cluster.bytes());
     view.read_quorum = state.settings.read_quorum;

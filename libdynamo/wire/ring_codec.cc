@@ -231,8 +231,7 @@ void decode_notes(Reader& reader, RingState& state) {
         expect_array(reader, 2);
         const auto node = id_from<NodeId>(reader);
         const std::uint64_t number = reader.number();
-        if (!reader.failed() &&
-            (number == 0 || (i > 0 && node <= state.released.rbegin()->first)))
+        if (!reader.failed() && (number == 0 || (i > 0 && node <= state.released.rbegin()->first)))
             reader.fail("released nodes are repeated or not sorted, or in no ring");
         state.released.emplace_hint(state.released.end(), node, number);
     }

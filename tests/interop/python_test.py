@@ -602,8 +602,9 @@ class Forming(WithCluster):
         self.assertEqual(len(msgpack.unpackb(planned["epoch"])[6]), 2)
         self.fails(12, "stale_plan", "no", lambda: self.client.ask("commit", plan="p-0"))
         self.client.put(b"in the way", b"x")
-        self.fails(41, "holds_data", "no",
-                   lambda: self.client.ask("commit", plan=planned["plan"]))
+        self.assertEqual(self.client.ask("commit", plan=planned["plan"])["ring"], 2)
+        self.assertEqual([version["value"] for version in self.client.get(b"in the way")["versions"]],
+                         [b"x"])
 
 
 class LastWrite(WithCluster):

@@ -140,7 +140,7 @@ Setup draw_setup(std::uint64_t seed) {
     if (later.chance(0.6))
         setup.keep_trees_every =
             std::chrono::milliseconds(100 + static_cast<int>(later.below(2000)));
-    Random ring = Chance(seed).at(Stream::setup, 4);
+    Random ring = Chance(seed).at(Stream::setup, 5);
     if (ring.chance(0.55)) {
         setup.ring_changes = 1 + static_cast<unsigned>(ring.below(5));
         setup.first_members = 1 + static_cast<unsigned>(ring.below(setup.nodes));
@@ -174,10 +174,10 @@ std::string describe(const Setup& setup) {
         (setup.exchange_every > std::chrono::seconds(1) ? " seldom-exchanges" : "") +
         (setup.purge_every < std::chrono::minutes(1) ? " purges" : "") +
         (setup.keep_trees_every < std::chrono::minutes(1) ? " keeps-trees" : "") +
-        (setup.ring_changes > 0 ? " ring-changes=" + std::to_string(setup.ring_changes) + "/" +
-                                      std::to_string(setup.founders()) +
-                                      (setup.slow_rings ? " slow-rings" : "")
-                                : "") +
+        (setup.ring_changes > 0
+             ? " ring-changes=" + std::to_string(setup.ring_changes) + "/" +
+                   std::to_string(setup.founders()) + (setup.slow_rings ? " slow-rings" : "")
+             : "") +
         (setup.jobs > 0 ? " jobs=" + std::to_string(setup.jobs) : "") +
         (setup.scrub_every > 2 ? " no-scrub" : "") + " sessions=" + std::to_string(setup.sessions) +
         " keys=" + std::to_string(setup.keys) + " operations=" + std::to_string(setup.operations) +

@@ -165,7 +165,6 @@ void ReadRound::on_silence(bool give_up) {
 
 bool ReadRound::is_outdated() const {
     const Routes& routes = service_.desk.routes;
-    if (service_.desk.breaks(Mutant::answers_outlive_lists)) return false;
     return version_ != routes.version(slot_.partition) ||
            (refused_ && base_ != base_of(routes, slot_.partition));
 }

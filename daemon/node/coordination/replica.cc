@@ -41,7 +41,7 @@ PeerStatusCode Replica::read(const wire::ReadRequest& request, std::uint64_t rin
     Desk& desk = service_.desk;
     const Slot slot = Slot::of(desk.routes, request.key);
     const auto may = may_serve(ring, slot.partition, NodeId::from(request.hint_for));
-    if (may != PeerStatusCode::ok && !desk.breaks(Mutant::old_ring_reads)) return may;
+    if (may != PeerStatusCode::ok) return may;
     if (service_.objects.rebuilding(slot.partition)) return PeerStatusCode::not_ready;
     auto held = service_.objects.state_of(slot);
     if (!held)

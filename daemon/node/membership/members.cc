@@ -27,8 +27,7 @@ bool names(const RingState& ring, const NodeId& node) {
 /// Whether it is a member, or was one and has not handed over all: it may have been removed before
 /// it ever heard of its joining.
 bool concerns(const RingState& ring, const NodeId& node) {
-    if (is_released(ring, node) || std::ranges::binary_search(ring.head().lost, node))
-        return false;
+    if (is_released(ring, node) || std::ranges::binary_search(ring.head().lost, node)) return false;
     return std::ranges::any_of(ring.epochs, [&](const Epoch& epoch) {
         return std::ranges::binary_search(epoch.members, node, {}, &Member::id);
     });

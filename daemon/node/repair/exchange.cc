@@ -450,8 +450,7 @@ wire::PeerStatusCode Exchange::takes_part(const NodeId& from, std::uint64_t ring
     // Who gains or leaves counts on it that this node knows the ring under which it asks, and has
     // taken no write under an older one since.
     const auto standing = desk_.routes.standing(ring, partition);
-    const bool early = standing == Routes::Standing::behind;
-    if (early && !desk_.breaks(Mutant::learnt_before_ring)) return wire::PeerStatusCode::behind;
+    if (standing == Routes::Standing::behind) return wire::PeerStatusCode::behind;
     // Who stands in no list any more hands over what it has.
     if (!desk_.routes.find(from) || standing == Routes::Standing::newer ||
         !desk_.routes.serves(desk_.self(), partition))

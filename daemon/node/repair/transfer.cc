@@ -186,7 +186,7 @@ void Transfer::compared(const Turn& turn, bool whole) {
     const auto at = gains_.find(turn.partition);
     if (at == gains_.end()) return;
     // Who rebuilds its own copy knows too little.
-    if (!whole && !desk_.breaks(Mutant::learnt_from_rebuilding)) return failed(turn);
+    if (!whole) return failed(turn);
     at->second.learnt.insert(turn.partner);
     const bool enough = desk_.breaks(Mutant::learnt_from_one) || is_enough(at->first, at->second);
     if (!enough) return;

@@ -76,6 +76,8 @@ struct RingView {
     std::vector<NodeInfo> nodes;   ///< sorted by name
     /// Per partition: indexes into `nodes`, most preferred first; shorter than N on a small ring.
     std::vector<std::vector<unsigned>> owners;
+    unsigned moving = 0;                ///< partitions whose last change is not at its end
+    std::vector<std::string> leaving;   ///< names of removed nodes that still hold something
     std::vector<StagedChange> staged;
     std::vector<RingEpoch> history;  ///< every committed ring, oldest first; the last is this one
 
@@ -205,10 +207,21 @@ class Admin {
     /// a cluster already, is a member, or its name is taken. Returns the number of changes staged.
     [[nodiscard]] Result<unsigned> stage_join(const std::string& address,
                                               const JoinOptions& options);
+    /// How a node leaves the ring.
+    enum class Leaving : std::uint8_t {
+        hands_over,  ///< it gives all that it holds to those who own it then
+        lost,        ///< what it stored is gone for good; it never comes back
+    };
+    /// Stages that a member leaves. Returns the number of changes staged.
+    [[nodiscard]] Result<unsigned> stage_leave(const NodeInfo& node, Leaving leaving,
+                                               const std::string& note);
+    /// Discards all that is staged; with `head`, what the last commit changed as well, which is
+    /// refused when nothing of it is under way any more. Returns the number of changes staged.
+    [[nodiscard]] Result<unsigned> stage_discard(bool head, const std::string& note);
     /// What a commit of all that is staged would do.
     [[nodiscard]] Result<Plan> plan();
-    /// stale_plan when the ring or what is staged is not what `plan_id` names; holds_data when
-    /// data is stored. Returns the new ring's number.
+    /// stale_plan when the ring or what is staged is not what `plan_id` names, quorum_not_met when no
+    /// majority of the members answers: then it may be made later. Returns the new ring's number.
     [[nodiscard]] Result<std::uint64_t> commit(const std::string& plan_id);
 
   private:

@@ -29,7 +29,7 @@ enum class Code : std::uint16_t {
     too_few_nodes = 32,   ///< fewer healthy nodes than W or R; nothing was sent to any
     busy = 33,            ///< over the admission limits; try again
     wrong_cluster = 40,   ///< the daemon belongs to another cluster
-    holds_data = 41,      ///< the ring cannot change while data is stored
+    holds_data = 41,      ///< not given any more: the ring changes while data is stored
     object_full = 42,     ///< one more sibling would pass the object's limits
     refused = 43,         ///< another safety rule; the message names it
     storage = 50,         ///< the storage engine failed

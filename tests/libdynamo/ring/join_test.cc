@@ -3,6 +3,7 @@
 #include <rapidcheck/gtest.h>
 
 #include "tests/libdynamo/ring/rings.h"
+#include "tests/libdynamo/ring/settled.h"
 
 namespace dynamo {
 namespace {
@@ -55,7 +56,9 @@ class Cluster {
         for (const RingState& other : views_)
             if (other.epochs.size() > view.epochs.size()) return;
         auto planned = plan(view, {});
-        if (planned) view.epochs.push_back(*std::move(planned));
+        if (!planned) return;
+        view.epochs.push_back(*std::move(planned));
+        test::settle(view);
     }
 
     std::array<RingState, views> views_;
@@ -131,6 +134,7 @@ TEST(join, refuses_two_rings_with_one_number) {
     stage(theirs, member(2).id, Kind::add, member(5), "", 1);
     ours.epochs.push_back(*plan(ours, {}));
     theirs.epochs.push_back(*plan(theirs, {}));
+    test::settle(theirs);
     expect_refused(ours, theirs, Code::refused, "SPLIT");
 
     // Also when one of them has gone on since.
