@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "libdynamo/ring/route.h"
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
