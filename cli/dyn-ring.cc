@@ -176,11 +176,10 @@ void RingTool::build_changes(App& app) {
                            "and committed as one step",
                    .value = "ID"},
                   plan_id_);
-    commit.flag(
-        {.letter = "",
-         .name = "--wait",
-         .help = "wait until every node knows the new ring and all that moves has arrived"},
-        wait_);
+    commit.flag({.letter = "",
+                 .name = "--wait",
+                 .help = "wait until every node knows the new ring and all that moves has arrived"},
+                wait_);
     commit.action([this] { return this->commit(); });
 }
 

@@ -205,8 +205,8 @@ Result<unsigned> Admin::stage_join(const std::string& address, const JoinOptions
 Result<unsigned> Admin::stage_leave(const NodeInfo& node, Leaving leaving,
                                     const std::string& note) {
     wire::StageRequest request;
-    request.kind = static_cast<std::uint8_t>(
-        leaving == Leaving::lost ? MemberOp::Kind::lost : MemberOp::Kind::remove);
+    request.kind = static_cast<std::uint8_t>(leaving == Leaving::lost ? MemberOp::Kind::lost
+                                                                      : MemberOp::Kind::remove);
     if (!from_hex(node.id, request.node_id))
         return fail(Code::bad_request, node.id + " is no node's id");
     request.note = note;

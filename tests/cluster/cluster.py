@@ -45,6 +45,7 @@ class Node:
         self.process = None
         self.incarnation = 0
         self.up = False       # worth asking
+        self.member = True    # of the ring, or about to be
         self.paused = False
         self.started_at = 0   # length of the log then
 
@@ -122,22 +123,26 @@ class Cluster:
         self.wire = Wire(timeout_ms=5000)  # of the main thread
         self.owners = None
 
-    def form(self, nodes):
-        """Founds the cluster with the first node and takes the others in."""
+    def form(self, nodes, members=None):
+        """Founds the cluster with the first node and takes others in, all or so many in total; the
+        rest wait."""
         self.nodes = nodes
         nodes[0].must_start()
         for node in nodes[1:]:
             node.options = ["--seeds", nodes[0].peer_address]
             node.start()
-        for node in nodes[1:]:
+        for node in nodes[members:] if members else ():
+            node.must_start()
+            node.member = False
+        for node in self.members()[1:]:
             node.must_start()
             hello = self.must(node, "hello", client="soak")
             self.must(nodes[0], "stage", kind=1, node_id=hello["node_id"], name=hello["node"],
                       zone="", weight=100, client_address=hello["client_address"],
                       peer_address=hello["peer_address"], note="")
         self.must(nodes[0], "commit", plan=self.must(nodes[0], "plan")["plan"])
-        eventually(lambda: all(self.told(node, "hello").get("ring") == 2 for node in nodes),
-                   "one ring")
+        eventually(lambda: all(self.told(node, "hello").get("ring") == 2
+                               for node in self.members()), "one ring")
         return self
 
     def must(self, node, op, **body):
@@ -156,8 +161,11 @@ class Cluster:
         outcome = self.wire.ask(node, op, **body)
         return outcome.body if outcome.ok else {}
 
+    def members(self):
+        return [node for node in self.nodes if node.member]
+
     def up_nodes(self):
-        return [node for node in self.nodes if node.up]
+        return [node for node in self.members() if node.up]
 
     def stop(self):
         for node in self.nodes:

@@ -17,7 +17,7 @@ class Session:
     kinds = ("set", "cart", "recreate", "hot", "large", "blind")
 
     def __init__(self, run, nodes=3, options=(), kinds=None, workers=6, make_node=Node,
-                 directory=None):
+                 directory=None, members=None):
         self.run = run
         self.number = run.next_session()
         self.chance = random.Random(f"{run.seed}/session/{self.number}")
@@ -27,7 +27,7 @@ class Session:
         self.ledger = Ledger(strict=nodes <= 3)
         self.found = []
         self.load = None
-        self.make_node, self.size = make_node, nodes
+        self.make_node, self.size, self.founding = make_node, nodes, members
         self.load_kinds, self.workers = kinds or self.kinds, workers
         # What has to be looked after while something is waited for; whether there was anything.
         self.tend = lambda: False
@@ -36,10 +36,14 @@ class Session:
     def nodes(self):
         return self.cluster.nodes
 
+    @property
+    def members(self):
+        return self.cluster.members()
+
     def __enter__(self):
         try:
             self.cluster.form([self.make_node(self.cluster, number + 1)
-                               for number in range(self.size)])
+                               for number in range(self.size)], self.founding)
         except Exception:
             self.cluster.stop()
             raise
@@ -114,7 +118,7 @@ class Session:
             if state["left"]:
                 return False
             hints = {node.name: self.cluster.told(node, "status").get("hints_held")
-                     for node in self.nodes}
+                     for node in self.members}
             state["why"] = f"hints held: {hints}"
             return not wait_hints or all(count == 0 for count in hints.values())
 
@@ -129,9 +133,9 @@ class Session:
             some = keys[start:start + 50]
             answers = {node: self.cluster.wire.ask_all(node, [("peek", {"key": key})
                                                              for key in some])
-                       for node in self.nodes}
+                       for node in self.members}
             for place, key in enumerate(some):
-                why, versions = self.compare({node: answers[node][place] for node in self.nodes})
+                why, versions = self.compare({node: answers[node][place] for node in self.members})
                 if why:
                     left.append(key)
                     reason = reason or f"{key.decode()}: {why}"
@@ -164,7 +168,7 @@ class Session:
         """An ordinary client's reads show what the copies hold."""
         for key in keys:
             for _ in range(5):
-                node = self.chance.choice(self.nodes)
+                node = self.chance.choice(self.members)
                 body = eventually(lambda: not self.tend() and self.cluster.told(node, "get", key=key),
                                   f"a final read of {key} at {node.name}")
                 self.ledger.judge(key, body["versions"])

@@ -50,7 +50,7 @@ class Client:
         up = self.cluster.up_nodes()
         if not up:
             time.sleep(0.01)
-            up = self.cluster.nodes
+            up = self.cluster.members()
         return self.chance.choice(up)
 
     def get(self, key, node=None):

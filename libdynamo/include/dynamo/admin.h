@@ -76,8 +76,8 @@ struct RingView {
     std::vector<NodeInfo> nodes;   ///< sorted by name
     /// Per partition: indexes into `nodes`, most preferred first; shorter than N on a small ring.
     std::vector<std::vector<unsigned>> owners;
-    unsigned moving = 0;                ///< partitions whose last change is not at its end
-    std::vector<std::string> leaving;   ///< names of removed nodes that still hold something
+    unsigned moving = 0;               ///< partitions whose last change is not at its end
+    std::vector<std::string> leaving;  ///< names of removed nodes that still hold something
     std::vector<StagedChange> staged;
     std::vector<RingEpoch> history;  ///< every committed ring, oldest first; the last is this one
 
@@ -220,8 +220,9 @@ class Admin {
     [[nodiscard]] Result<unsigned> stage_discard(bool head, const std::string& note);
     /// What a commit of all that is staged would do.
     [[nodiscard]] Result<Plan> plan();
-    /// stale_plan when the ring or what is staged is not what `plan_id` names, quorum_not_met when no
-    /// majority of the members answers: then it may be made later. Returns the new ring's number.
+    /// stale_plan when the ring or what is staged is not what `plan_id` names, quorum_not_met when
+    /// no majority of the members answers: then it may be made later. Returns the new ring's
+    /// number.
     [[nodiscard]] Result<std::uint64_t> commit(const std::string& plan_id);
 
   private:
