@@ -12,6 +12,7 @@
 #include "cli/common/interrupt.h"
 #include "cli/common/lines.h"
 #include "cli/common/options.h"
+#include "cli/common/pace.h"
 #include "cli/common/progress.h"
 #include "cli/common/spec.h"
 #include "cli/diff/pairs.h"
@@ -75,6 +76,7 @@ class RepairTool {
     bool dry_run_ = false;
     Restraint restraint_;
     Upkeep upkeep_{common_};
+    Throttle throttle_{common_};
     Scrub scrub_{common_};
     Gc gc_{common_};
     Jobs jobs_{common_};
@@ -155,6 +157,7 @@ void RepairTool::build(App& app) {
     run_verb.action([this] { return run(); });
     jobs_.build(app);
     upkeep_.build(app);
+    throttle_.build(app);
     scrub_.build(app);
     gc_.build(app);
     common_.declare(app, {.formats = {"human", "json", "ndjson", "tsv"}});

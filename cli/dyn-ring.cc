@@ -4,16 +4,16 @@
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
-#include "cli/common/files.h"
 #include "cli/common/options.h"
+#include "cli/common/pace.h"
 #include "cli/common/spec.h"
+#include "cli/ring/commit.h"
 #include "cli/ring/look.h"
 #include "cli/ring/print.h"
+#include "cli/ring/staging.h"
 #include "cli/ring/survey.h"
 
 namespace dynamo::cli {
@@ -25,57 +25,20 @@ class RingTool {
 
   private:
     void build(App& app);
-    void build_changes(App& app);
     int status();
     int check();
     int where();
-    int join();
-    int leave();
-    int discard();
-    int cancel();
-    int plan();
-    int commit();
-    int wait_for(Admin& admin, std::uint64_t number);
-    [[nodiscard]] int say_staged(unsigned staged) const;
     [[nodiscard]] int print(const std::string& text) const;
     [[nodiscard]] int show_survey(const Survey& survey) const;
     [[nodiscard]] Result<Admin> open_prompt_admin() const;
 
     CommonOptions common_{"dyn-ring"};
     RingLook look_{common_};
+    RingStaging staging_{common_};
+    RingCommit commit_{common_};
+    Throttle throttle_{common_};
     std::vector<Operand> operands_;
-    Admin::JoinOptions join_;
-    std::optional<std::string> output_;
-    std::optional<std::string> plan_id_;
-    bool wait_ = false;
-    bool lost_ = false;
-    std::string note_;
 };
-
-/// About what the moves of a plan carry: as much as copies have on average. 0 when nobody tells.
-std::uint64_t bytes_moved(Admin& admin, const Plan& plan) {
-    const auto seen = survey(admin);
-    if (!seen || plan.replicas == 0) {
-        return 0;
-    }
-    std::uint64_t stored = 0;
-    for (const MemberReport& member : seen->members) {
-        stored += member.status ? member.status->stored_bytes : 0;
-    }
-    return stored / plan.replicas * plan.moves;
-}
-
-/// None when nothing is staged.
-Result<std::optional<Plan>> plan_of_staged(Admin& admin) {
-    const auto ring = admin.ring();
-    if (!ring) {
-        return std::unexpected(ring.error());
-    }
-    if (ring->staged.empty()) {
-        return std::nullopt;
-    }
-    return admin.plan();
-}
 
 Spec RingTool::spec() {
     return {
@@ -90,6 +53,13 @@ Spec RingTool::spec() {
                      {"dyn-ring join 127.0.0.1:7110 127.0.0.1:7120 && dyn-ring plan",
                       "Stage two waiting daemons and see what would happen."},
                      {"dyn-ring commit --wait", "Make what is staged the new ring."},
+                     {"dyn-ring leave n2 && dyn-ring commit --wait",
+                      "Have a node hand over what it holds, and go."},
+                     {"dyn-ring replace n2 127.0.0.1:7140 --lost && dyn-ring plan --rate 40MiB",
+                      "Put a waiting daemon in the place of one whose disk is gone."},
+                     {"dyn-ring transfers", "See what a change still moves, and what holds it up."},
+                     {"dyn-ring cancel --wait", "Take back a change that is under way."},
+                     {"dyn-ring diff 2 3", "See who owned what before a change, and who after."},
                      {"dyn-ring where cart:7", "See which nodes hold a key."},
                      {"dyn-ring check || dyn-ring status", "Ask in a script whether all is well."},
                      {"dyn-ring show", "See which node owns which partitions."},
@@ -100,10 +70,14 @@ Spec RingTool::spec() {
         .exits = with_failures({{exits::done, "done; for check: healthy"},
                                 {exits::no,
                                  "check: degraded; rtt: a node did not answer; plan and commit: "
-                                 "nothing is staged"},
+                                 "nothing is staged; rebalance: nothing would move; diff: they "
+                                 "differ"},
                                 {exits::conflict,
                                  "the ring or what is staged is not what the plan "
-                                 "was made for"}}),
+                                 "was made for"},
+                                {exits::refused,
+                                 "the change would lose copies, a node cannot do what it is to, or "
+                                 "another change is under way; the message names the way out"}}),
     };
 }
 
@@ -118,69 +92,10 @@ void RingTool::build(App& app) {
                    operands_);
     where.action([this] { return this->where(); });
     look_.build(app);
-    build_changes(app);
+    staging_.build(app);
+    commit_.build(app);
+    throttle_.build(app);
     common_.declare(app, {.formats = {"human", "json", "tsv"}, .keys = true});
-}
-
-void RingTool::build_changes(App& app) {
-    App& join = app.verb("join", "stage the joining of waiting daemons");
-    join.operands(
-        {.name = "HOST:PORT...", .help = "their addresses for clients", .least = 1, .most = 1000},
-        operands_);
-    join.option({.letter = "",
-                 .name = "--name",
-                 .help = "its name in the ring, for one daemon; its own when not given",
-                 .value = "NAME"},
-                join_.name);
-    join.option({.letter = "",
-                 .name = "--zone",
-                 .help = "where it stands: a rack, a building; its own when not given",
-                 .value = "ZONE"},
-                join_.zone);
-    join.option({.letter = "",
-                 .name = "--weight",
-                 .help = "its share of the ring against that of others; its own when not given",
-                 .value = "N"},
-                join_.weight);
-    join.option({.letter = "", .name = "--note", .help = "kept with the change", .value = "TEXT"},
-                join_.note);
-    join.action([this] { return this->join(); });
-
-    App& leave = app.verb("leave", "stage the leaving of members");
-    leave.operands({.name = "NODE...", .help = "their names", .least = 1, .most = 1000}, operands_);
-    leave.flag({.letter = "",
-                .name = "--lost",
-                .help = "what they stored is gone for good: nobody waits for them, and they never "
-                        "come back"},
-               lost_);
-    leave.option({.letter = "", .name = "--note", .help = "kept with the change", .value = "TEXT"},
-                 note_);
-    leave.action([this] { return this->leave(); });
-    app.verb("discard", "discard what is staged").action([this] { return discard(); });
-    app.verb("cancel", "take back a change that is under way, and what is staged").action([this] {
-        return cancel();
-    });
-
-    App& plan = app.verb("plan", "print what a commit of everything staged would do");
-    plan.option({.letter = "-o",
-                 .name = "--output",
-                 .help = "write the plan as JSON here as well",
-                 .value = "FILE"},
-                output_);
-    plan.action([this] { return this->plan(); });
-
-    App& commit = app.verb("commit", "make what is staged the new ring");
-    commit.option({.letter = "",
-                   .name = "--plan",
-                   .help = "refuse (3) unless it is exactly this plan; without it a plan is made "
-                           "and committed as one step",
-                   .value = "ID"},
-                  plan_id_);
-    commit.flag({.letter = "",
-                 .name = "--wait",
-                 .help = "wait until every node knows the new ring and all that moves has arrived"},
-                wait_);
-    commit.action([this] { return this->commit(); });
 }
 
 int RingTool::print(const std::string& text) const {
@@ -260,181 +175,6 @@ int RingTool::where() {
     return print(common_.json()                    ? json
                  : common_.format() == Format::tsv ? table.tsv()
                                                    : table.text());
-}
-
-int RingTool::join() {
-    const Reporter reporter = common_.reporter();
-    if (operands_.size() > 1 && !join_.name.empty()) {
-        return reporter.usage(Error{Code::bad_request, "--name goes with one daemon"});
-    }
-    auto admin = common_.open_admin();
-    if (!admin) {
-        return reporter.error(admin.error());
-    }
-    unsigned staged = 0;
-    for (const Operand& address : operands_) {
-        const auto joined = admin->stage_join(address.text, join_);
-        if (!joined) {
-            return reporter.error(joined.error(), address.text);
-        }
-        staged = *joined;
-    }
-    return say_staged(staged);
-}
-
-int RingTool::leave() {
-    const Reporter reporter = common_.reporter();
-    auto admin = common_.open_admin();
-    if (!admin) {
-        return reporter.error(admin.error());
-    }
-    const auto ring = admin->ring();
-    if (!ring) {
-        return reporter.error(ring.error());
-    }
-    unsigned staged = 0;
-    for (const Operand& name : operands_) {
-        const auto node = std::ranges::find(ring->nodes, name.text, &NodeInfo::name);
-        if (node == ring->nodes.end()) {
-            return reporter.usage(Error{Code::bad_request, "no member is named " + name.text});
-        }
-        const auto left = admin->stage_leave(
-            *node, lost_ ? Admin::Leaving::lost : Admin::Leaving::hands_over, note_);
-        if (!left) {
-            return reporter.error(left.error(), name.text);
-        }
-        staged = *left;
-    }
-    return say_staged(staged);
-}
-
-int RingTool::discard() {
-    auto admin = common_.open_admin();
-    if (!admin) {
-        return common_.reporter().error(admin.error());
-    }
-    const auto staged = admin->stage_discard(false, {});
-    if (!staged) {
-        return common_.reporter().error(staged.error());
-    }
-    // What discards is an operation itself; a plan of it alone would change nothing.
-    common_.reporter().remark("what was staged is discarded");
-    return exits::done;
-}
-
-int RingTool::cancel() {
-    auto admin = common_.open_admin();
-    if (!admin) {
-        return common_.reporter().error(admin.error());
-    }
-    if (const auto staged = admin->stage_discard(true, {}); !staged) {
-        return common_.reporter().error(staged.error());
-    }
-    return commit();
-}
-
-int RingTool::say_staged(unsigned staged) const {
-    const Reporter reporter = common_.reporter();
-    if (common_.json()) {
-        const nlohmann::ordered_json object = {{"schema", reporter.schema()}, {"staged", staged}};
-        return print(dumped(object) + "\n");
-    }
-    reporter.remark(fmt::format("{} changes are staged; next: dyn-ring plan", staged));
-    return exits::done;
-}
-
-int RingTool::plan() {
-    const Reporter reporter = common_.reporter();
-    auto admin = common_.open_admin();
-    if (!admin) {
-        return reporter.error(admin.error());
-    }
-    const auto plan = plan_of_staged(*admin);
-    if (!plan) {
-        return reporter.error(plan.error());
-    }
-    if (!*plan) {
-        return reporter.no("nothing is staged; see dyn-ring join");
-    }
-    const std::uint64_t bytes = bytes_moved(*admin, **plan);
-    const std::string json = dumped(plan_json(**plan, bytes)) + "\n";
-    if (output_) {
-        if (const auto written = write_file(*output_, json); !written) {
-            return reporter.error(written.error());
-        }
-    }
-    return print(common_.json()
-                     ? json
-                     : plan_text(**plan, bytes) +
-                           fmt::format("next: dyn-ring commit --plan {} --wait\n", (*plan)->id));
-}
-
-int RingTool::commit() {
-    const Reporter reporter = common_.reporter();
-    auto admin = common_.open_admin();
-    if (!admin) {
-        return reporter.error(admin.error());
-    }
-    std::string id = plan_id_.value_or("");
-    if (id.empty()) {
-        const auto plan = plan_of_staged(*admin);
-        if (!plan) {
-            return reporter.error(plan.error());
-        }
-        if (!*plan) {
-            return reporter.no("nothing is staged; see dyn-ring join");
-        }
-        if (!reporter.json()) {
-            write_error(plan_text(**plan, bytes_moved(*admin, **plan)));
-        }
-        id = (*plan)->id;
-    }
-    const auto number = admin->commit(id);
-    if (!number) {
-        return reporter.error(number.error(), id);
-    }
-    if (wait_) {
-        if (const int waited = wait_for(*admin, *number); waited != exits::done) {
-            return waited;
-        }
-    }
-    const nlohmann::ordered_json object = {
-        {"schema", reporter.schema()}, {"plan", id}, {"ring", *number}};
-    return print(common_.json() ? dumped(object) + "\n" : fmt::format("RING v{}\n", *number));
-}
-
-int RingTool::wait_for(Admin& admin, std::uint64_t number) {
-    // The timeout is that of a request; news of a ring takes some rounds of gossip on top.
-    const auto patience = common_.timeout() + std::chrono::seconds(30);
-    auto end = std::chrono::steady_clock::now() + patience;
-    std::size_t least_left = SIZE_MAX;
-    for (;;) {
-        const auto seen = survey(admin);
-        const auto knows = [number](const MemberReport& member) {
-            return member.status && member.status->ring >= number;
-        };
-        if (seen && seen->ring.number >= number && std::ranges::all_of(seen->members, knows) &&
-            seen->ring.moving == 0 && seen->ring.leaving.empty()) {
-            return exits::done;
-        }
-        // As long as something arrives it goes on.
-        const std::size_t left = seen ? seen->ring.moving + seen->ring.leaving.size() : least_left;
-        if (left < least_left) {
-            least_left = left;
-            end = std::chrono::steady_clock::now() + patience;
-        }
-        if (std::chrono::steady_clock::now() >= end) {
-            return common_.reporter().error(
-                Error{Code::timed_out,
-                      fmt::format("ring {} is committed, but not every node knows it, or what "
-                                  "moves has not arrived yet",
-                                  number),
-                      {},
-                      Applied::yes},
-                {}, "see dyn-ring status");
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
 }
 
 }  // namespace

@@ -231,7 +231,9 @@ bool LocalCluster::is_healthy(Admin& admin) const {
             return false;
         }
     }
-    return ring != 0;
+    // Empty as it is, a ring that was just made has to come to its end as any other.
+    const auto view = admin.ring();
+    return ring != 0 && view && view->number == ring && view->moving.empty();
 }
 
 Result<void> LocalCluster::wait_until_healthy() {

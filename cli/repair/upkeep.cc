@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "cli/common/interrupt.h"
+#include "cli/common/pace.h"
 #include "cli/diff/pairs.h"
 
 namespace dynamo::cli {
@@ -19,53 +19,12 @@ std::string age_of(std::uint64_t milliseconds) {
     return age_text(static_cast<std::int64_t>(milliseconds));
 }
 
-std::string pace_text(const BackgroundPace& pace) {
-    if (pace.idle && !pace.fixed) {
-        return "free";
-    }
-    return bytes_text(pace.rate) + "/s" + (pace.fixed ? " by hand" : "");
-}
-
-nlohmann::ordered_json pace_json(const BackgroundPace& pace) {
-    return {{"rate", pace.rate},
-            {"fixed", pace.fixed},
-            {"idle", pace.idle},
-            {"p99_us", pace.p99_us},
-            {"target_us", pace.target_us}};
-}
-
 std::uint64_t hints_of(const UpkeepStatus& status) {
     std::uint64_t sum = 0;
     for (const HeldHints& held : status.hints) {
         sum += held.hints;
     }
     return sum;
-}
-
-/// "4MiB", "40MiB/s", "auto" (0).
-Result<std::uint64_t> rate_from_text(const std::string& text) {
-    if (text == "auto") {
-        return 0;
-    }
-    constexpr std::array<std::pair<std::string_view, std::uint64_t>, 4> units = {
-        {{"", 1}, {"KiB", 1u << 10}, {"MiB", 1u << 20}, {"GiB", 1u << 30}}};
-    std::string_view left = text;
-    if (left.ends_with("/s")) {
-        left.remove_suffix(2);
-    }
-    const auto digits = std::min(left.find_first_not_of("0123456789"), left.size());
-    const auto number = number_from_text(std::string(left.substr(0, digits)), 1u << 30);
-    const auto unit = std::ranges::find(units, left.substr(digits),
-                                        &std::pair<std::string_view, std::uint64_t>::first);
-    constexpr std::uint64_t most = std::uint64_t{1} << 40;
-    if (!number || unit == units.end() || *number * unit->second < 1024 ||
-        *number * unit->second > most) {
-        return fail(Code::bad_request,
-                    fmt::format("'{}' is no rate from 1KiB to 1024GiB a second; write 4MiB, or "
-                                "auto to let the latency of requests decide",
-                                text));
-    }
-    return *number * unit->second;
 }
 
 }  // namespace
@@ -104,16 +63,6 @@ void Upkeep::build(App& app) {
                  .help = "every partition and other owner, the longest not compared first"},
                 partitions_);
     status.action([this] { return show_status(); });
-
-    App& throttle_verb = app.verb("throttle", "set the pace of background work");
-    throttle_verb.operands({.name = "RATE|auto",
-                            .help = "octets of records a second at each node, as in 4MiB, until it "
-                                    "is started again; auto: the latency of requests decides",
-                            .least = 1,
-                            .most = 1},
-                           rate_);
-    declare_node(throttle_verb, node_, "only this node");
-    throttle_verb.action([this] { return throttle(); });
 
     App& hints_verb = app.verb("hints", "the writes that nodes keep for others");
     hints_verb.operands(
@@ -306,41 +255,6 @@ int Upkeep::print_status(const RingView& ring, const std::vector<NodeReport>& re
             fmt::format("{} copies of partitions are being rebuilt", rebuilding)));
     }
     return !healthy ? exits::no : all_answered ? exits::done : exits::partial;
-}
-
-// -------------------------------------------------------------------------------------- throttle
-
-int Upkeep::throttle() {
-    const auto rate = rate_from_text(rate_.front().text);
-    if (!rate) {
-        return common_.reporter().usage(rate.error());
-    }
-    auto with = common_.open_with_ring();
-    if (!with) {
-        return common_.reporter().error(with.error());
-    }
-    const auto nodes = nodes_chosen(with->ring, node_);
-    if (!nodes) {
-        return common_.reporter().error(nodes.error());
-    }
-    bool all = true;
-    Table table({{"NODE"}, {"PACE", true}});
-    nlohmann::ordered_json rows = nlohmann::ordered_json::array();
-    for (const NodeInfo& node : *nodes) {
-        const auto pace = with->admin.throttle_at(node.client_address, *rate);
-        if (!pace) {
-            static_cast<void>(common_.reporter().error(pace.error(), node.name));
-            all = false;
-            continue;
-        }
-        table.add({node.name, pace_text(*pace)});
-        rows.push_back({{"node", node.name}, {"pace", pace_json(*pace)}});
-    }
-    static_cast<void>(write_out(
-        common_.json() ? dumped({{"schema", common_.reporter().schema()}, {"nodes", rows}}) + "\n"
-        : common_.format() == Format::tsv ? table.tsv()
-                                          : table.text()));
-    return all ? exits::done : exits::partial;
 }
 
 // ----------------------------------------------------------------------------------------- hints

@@ -42,7 +42,6 @@ class Upkeep {
                                        const std::vector<NodeReport>& reports) const;
     [[nodiscard]] int print_status(const RingView& ring, const std::vector<NodeReport>& reports,
                                    bool all_answered) const;
-    int throttle();
     int hints();
     int list_hints();
     int flush_hints();
@@ -56,7 +55,6 @@ class Upkeep {
     const CommonOptions& common_;
     std::optional<std::string> node_;
     bool partitions_ = false;
-    std::vector<Operand> rate_;
     std::vector<Operand> what_;
     std::chrono::milliseconds patience_{60000};
 };

@@ -11,6 +11,7 @@
 
 #include "cli/common/files.h"
 #include "cli/common/output.h"
+#include "cli/ring/difference.h"
 #include "cli/ring/print.h"
 #include "cli/ring/round_trip.h"
 #include "cli/ring/show.h"
@@ -78,6 +79,13 @@ void RingLook::build(App& app) {
     app.verb("history", "print every ring so far and what it changed").action([this] {
         return history();
     });
+    App& diff = app.verb("diff", "print in what two rings of the history differ; 1 when they do");
+    diff.operands({.name = "V1 V2",
+                   .help = "their numbers, as the history has them: 2 or v2",
+                   .least = 2,
+                   .most = 2},
+                  versions_);
+    diff.action([this] { return this->diff(); });
 }
 
 int RingLook::print(const std::string& text) const {
@@ -185,6 +193,33 @@ int RingLook::round_trips() {
         }
     }
     return printed == exits::done && !all ? exits::no : printed;
+}
+
+int RingLook::diff() {
+    const Reporter reporter = common_.reporter();
+    auto admin = common_.open_admin();
+    if (!admin) {
+        return reporter.error(admin.error());
+    }
+    std::vector<RingView> rings;
+    for (const Operand& version : versions_) {
+        const auto number = number_from_text(
+            version.text.substr(version.text.starts_with('v') ? 1 : 0), UINT32_MAX);
+        if (!number) {
+            return reporter.usage(Error{Code::bad_request, "'" + version.text +
+                                                               "' is no ring's number: write 2 or "
+                                                               "v2"});
+        }
+        auto ring = admin->ring_version(*number);
+        if (!ring) {
+            return reporter.error(ring.error());
+        }
+        rings.push_back(std::move(*ring));
+    }
+    const RingDifference difference = difference_of(rings.front(), rings.back());
+    const int printed = print(common_.json() ? dumped(difference_json(difference)) + "\n"
+                                             : difference_text(difference));
+    return printed == exits::done && !difference.none() ? exits::no : printed;
 }
 
 int RingLook::history() {

@@ -1,4 +1,4 @@
-// The verbs of dyn-ring that only look: show, members, rtt, history.
+// The verbs of dyn-ring that only look: show, members, rtt, history, diff.
 //
 // Threads: one owner
 #pragma once
@@ -23,6 +23,7 @@ class RingLook {
     int members();
     int round_trips();
     int history();
+    int diff();
     [[nodiscard]] int print(const std::string& text) const;
     [[nodiscard]] int print_as(const std::string& json, const std::string& tsv,
                                const std::string& text) const;
@@ -32,6 +33,7 @@ class RingLook {
     std::optional<std::string> node_;
     std::optional<std::string> svg_;
     unsigned count_ = 5;
+    std::vector<Operand> versions_;
 };
 
 }  // namespace dynamo::cli

@@ -29,23 +29,33 @@ Table status_table(const Survey& survey, bool plain_numbers) {
                  {"HINTS", true},
                  {"SEEN"},
                  {"ADDRESS"}});
-    for (const MemberReport& member : survey.members) {
+    const auto add = [&](const MemberReport& member, const std::string& state) {
         const bool known = member.status.has_value();
         const std::uint64_t bytes = known ? member.status->stored_bytes : 0;
         table.add({member.node.name, or_dash(member.node.zone), std::to_string(member.node.weight),
-                   member.state(survey.newest_ring), fmt::format("{:.1f}%", member.share * 100),
+                   state, fmt::format("{:.1f}%", member.share * 100),
                    !known ? "-" : (plain_numbers ? std::to_string(bytes) : bytes_text(bytes)),
                    known ? std::to_string(member.status->hints_held) : "-", seen_text(member),
                    member.node.client_address});
+    };
+    for (const MemberReport& member : survey.members) {
+        add(member, member.state(survey.newest_ring));
+    }
+    for (const MemberReport& former : survey.leaving) {
+        add(former, former.leaving_state());
     }
     return table;
 }
 
 std::string staged_text(const StagedChange& change) {
-    std::string text =
-        fmt::format("STAGED {} {} {}", change.kind, change.node.name, change.node.client_address);
-    text += change.node.zone.empty() ? "" : " zone " + change.node.zone;
-    text += fmt::format(" weight {}", change.node.weight);
+    std::string text = fmt::format("STAGED {}", change.kind);
+    if (!change.node.name.empty()) {
+        text += fmt::format(" {} {}", change.node.name, change.node.client_address);
+    }
+    if (change.kind == "add" || change.kind == "set") {
+        text += change.node.zone.empty() ? "" : " zone " + change.node.zone;
+        text += fmt::format(" weight {}", change.node.weight);
+    }
     return text + (change.note.empty() ? "" : "  # " + printable(change.note)) + "\n";
 }
 
@@ -128,53 +138,19 @@ nlohmann::ordered_json status_json(const Survey& survey) {
         nodes.push_back(member_json(member, survey.newest_ring));
     }
     object["nodes"] = std::move(nodes);
+    auto leaving = nlohmann::ordered_json::array();
+    for (const MemberReport& former : survey.leaving) {
+        nlohmann::ordered_json one = node_json(former.node);
+        one["state"] = former.leaving_state();
+        leaving.push_back(std::move(one));
+    }
+    object["leaving"] = std::move(leaving);
+    object["moving"] = ring.moving.size();
     auto staged = nlohmann::ordered_json::array();
     for (const StagedChange& change : ring.staged) {
         staged.push_back(change_json(change));
     }
     object["staged"] = std::move(staged);
-    return object;
-}
-
-std::string plan_text(const Plan& plan, std::uint64_t bytes) {
-    std::string out = fmt::format("PLAN {}  ring v{}->v{}  Q={} N={}\n", plan.id, plan.from,
-                                  plan.to, plan.after.partitions, plan.after.copies);
-    out += fmt::format("moves {}/{} replicas (minimum {})  {}\n", plan.moves, plan.replicas,
-                       plan.moves_minimum, bytes_text(bytes));
-    Table table({{"NODE"}, {"ZONE"}, {"WEIGHT", true}, {"OWN->OWN", true}, {"ADDRESS"}});
-    for (const Plan::Row& row : plan.rows) {
-        table.add({row.node.name, or_dash(row.node.zone), std::to_string(row.node.weight),
-                   fmt::format("{}->{}", row.owns_before, row.owns_after),
-                   row.node.client_address});
-    }
-    out += table.text();
-    const bool enough = plan.after.nodes.size() >= plan.after.copies;
-    out += fmt::format("CHECKS nodes {}  zones {}\n",
-                       enough ? "ok" : fmt::format("fewer than N={}", plan.after.copies),
-                       plan.zones_distinct ? "ok" : "not distinct");
-    return out;
-}
-
-nlohmann::ordered_json plan_json(const Plan& plan, std::uint64_t bytes) {
-    nlohmann::ordered_json object = {{"schema", "dyn.ring/1"},
-                                     {"plan", plan.id},
-                                     {"from", plan.from},
-                                     {"to", plan.to},
-                                     {"partitions", plan.after.partitions},
-                                     {"copies", plan.after.copies},
-                                     {"moves", plan.moves},
-                                     {"moves_minimum", plan.moves_minimum},
-                                     {"replicas", plan.replicas},
-                                     {"bytes", bytes},
-                                     {"zones_distinct", plan.zones_distinct}};
-    auto nodes = nlohmann::ordered_json::array();
-    for (const Plan::Row& row : plan.rows) {
-        nlohmann::ordered_json one = node_json(row.node);
-        one["owns_before"] = row.owns_before;
-        one["owns_after"] = row.owns_after;
-        nodes.push_back(std::move(one));
-    }
-    object["nodes"] = std::move(nodes);
     return object;
 }
 

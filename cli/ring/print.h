@@ -1,4 +1,4 @@
-// How dyn-ring shows rings, plans and places, to people and to programs.
+// How dyn-ring shows rings and places, to people and to programs.
 //
 // Threads: any
 #pragma once
@@ -22,10 +22,6 @@ namespace dynamo::cli {
 /// The rows alone, parted by TAB.
 [[nodiscard]] std::string status_tsv(const Survey& survey);
 [[nodiscard]] nlohmann::ordered_json status_json(const Survey& survey);
-
-/// `bytes`: what the moves carry, as far as it is known.
-[[nodiscard]] std::string plan_text(const Plan& plan, std::uint64_t bytes);
-[[nodiscard]] nlohmann::ordered_json plan_json(const Plan& plan, std::uint64_t bytes);
 
 /// Every ring so far, a row each, the present one last.
 [[nodiscard]] Table history_table(const RingView& ring);

@@ -122,6 +122,10 @@ std::string MemberReport::state(std::uint64_t ring) const {
     return status->ring == ring ? "up" : "behind";
 }
 
+std::string MemberReport::leaving_state() const {
+    return status && !is_stranger() ? "leaving" : "gone";
+}
+
 std::string Survey::verdict() const {
     if (healthy()) {
         return fmt::format("healthy: {} of {} nodes up", members.size(), members.size());
@@ -141,6 +145,10 @@ Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports,
         survey.members.push_back({survey.ring.nodes[at], std::move(reports[at]), 0, 0, -1, 0});
         survey.members.back().rebuilding = at < rebuilding.size() ? rebuilding[at] : 0;
     }
+    for (std::size_t at = 0; at < survey.ring.leaving.size(); ++at) {
+        auto& report = reports[survey.ring.nodes.size() + at];
+        survey.leaving.push_back({survey.ring.leaving[at], std::move(report), 0, 0, -1, 0});
+    }
     count_shares(survey.ring, survey.members);
     note_silences(survey.members);
     std::vector<std::string> reasons;
@@ -153,10 +161,16 @@ Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports,
         reasons.push_back(
             fmt::format("{} nodes cannot hold {} copies of a key", nodes, survey.ring.copies));
     }
-    if (survey.ring.moving > 0)
-        reasons.push_back(fmt::format("{} partitions are moving", survey.ring.moving));
-    for (const std::string& name : survey.ring.leaving)
-        reasons.push_back(fmt::format("{} has left and hands over what it holds", name));
+    if (!survey.ring.moving.empty()) {
+        reasons.push_back(fmt::format("{} partitions are moving", survey.ring.moving.size()));
+    }
+    for (const MemberReport& former : survey.leaving) {
+        reasons.push_back(fmt::format(former.leaving_state() == "leaving"
+                                          ? "{} has left and hands over what it holds"
+                                          : "{} was removed and does not answer: what it alone "
+                                            "holds is missing until it does, or is declared lost",
+                                      former.node.name));
+    }
     survey.reasons = std::move(reasons);
     return survey;
 }
@@ -171,6 +185,9 @@ Result<Survey> survey(Admin& admin) {
     for (const NodeInfo& node : ring->nodes) {
         reports.push_back(admin.status_at(node.client_address));
         rebuilding.push_back(reports.back() ? rebuilding_at(admin, node.client_address) : 0);
+    }
+    for (const NodeInfo& former : ring->leaving) {
+        reports.push_back(admin.status_at(former.client_address));
     }
     return judged(std::move(*ring), std::move(reports), rebuilding);
 }

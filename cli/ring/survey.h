@@ -26,11 +26,15 @@ struct MemberReport {
     [[nodiscard]] bool is_stranger() const;
     /// "up", "down", "behind" (it knows an older ring), "full" (it refuses writes) or "stranger".
     [[nodiscard]] std::string state(std::uint64_t ring) const;
+    /// Of one that was removed and holds something still: "leaving", or "gone" when it does not
+    /// answer.
+    [[nodiscard]] std::string leaving_state() const;
 };
 
 struct Survey {
     RingView ring;
     std::vector<MemberReport> members;  ///< in the order of ring.nodes
+    std::vector<MemberReport> leaving;  ///< in the order of ring.leaving
     std::uint64_t newest_ring = 0;      ///< that any member knows
     std::vector<std::string> reasons;   ///< why it is degraded; none: healthy
 
@@ -42,8 +46,8 @@ struct Survey {
 /// Asks for the ring, then every member for its status.
 [[nodiscard]] Result<Survey> survey(Admin& admin);
 
-/// The survey of what was reported, in the order of the ring's nodes: fills shares, silences and
-/// reasons in. Of `rebuilding` each node's number; none at all: zero.
+/// The survey of what was reported, in the order of the ring's nodes and then of those who leave:
+/// fills shares, silences and reasons in. Of `rebuilding` each member's number; none at all: zero.
 [[nodiscard]] Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports,
                             const std::vector<unsigned>& rebuilding = {});
 

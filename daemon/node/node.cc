@@ -82,6 +82,8 @@ void Node::Parts::answer(const Origin& origin, const wire::StatsRequest&) {
     add("repairs.in_progress", mend.in_progress());
     add("partitions.owned", desk.routes.owned_by(desk.self()).size());
     add("partitions.rebuilding", objects.rebuilding().size());
+    add("partitions.gaining", transfer.gaining());
+    add("partitions.leaving", transfer.leaving());
     add("purge.fence", desk.fence.number());
     add("storage.stored_bytes", desk.load.stored_bytes);
     add("storage.free_bytes", desk.load.free_bytes);

@@ -5,6 +5,7 @@
 #include "libdynamo/base/address.h"
 #include "libdynamo/client/parts.h"
 #include "libdynamo/client/ring_view.h"
+#include "libdynamo/ring/placement.h"
 #include "libdynamo/wire/state_codec.h"
 
 namespace dynamo {
@@ -137,6 +138,18 @@ Result<RingView> Admin::ring_at(const std::string& address) {
     return view_of(*state);
 }
 
+Result<RingView> Admin::ring_version(std::uint64_t number) {
+    const auto state = to_state(client_.parts_->ask(wire::RingRequest{}));
+    if (!state) return std::unexpected(state.error());
+    const auto epoch = std::ranges::find(state->epochs, number, &Epoch::number);
+    if (epoch == state->epochs.end())
+        return fail(Code::bad_request, "there is no ring " + std::to_string(number) +
+                                           "; the rings are " +
+                                           std::to_string(state->epochs.front().number) + " to " +
+                                           std::to_string(state->head().number));
+    return view_of(*state, *epoch);
+}
+
 Result<NodeStatus> Admin::status_at(const std::string& address) {
     const auto exact = canonical(address);
     if (!exact) return std::unexpected(exact.error());
@@ -215,6 +228,31 @@ Result<unsigned> Admin::stage_leave(const NodeInfo& node, Leaving leaving,
     return static_cast<unsigned>(reply->staged);
 }
 
+Result<unsigned> Admin::stage_set(const NodeInfo& node, const std::string& note) {
+    wire::StageRequest request;
+    request.kind = static_cast<std::uint8_t>(MemberOp::Kind::set);
+    if (!from_hex(node.id, request.node_id))
+        return fail(Code::bad_request, node.id + " is no node's id");
+    request.name = node.name;
+    request.zone = node.zone;
+    request.weight = node.weight;
+    request.client_address = node.client_address;
+    request.peer_address = node.peer_address;
+    request.note = note;
+    const auto reply = reply_as<wire::StageReply>(client_.parts_->ask(std::move(request)));
+    if (!reply) return std::unexpected(reply.error());
+    return static_cast<unsigned>(reply->staged);
+}
+
+Result<unsigned> Admin::stage_rebalance(const std::string& note) {
+    const auto state = to_state(client_.parts_->ask(wire::RingRequest{}));
+    if (!state) return std::unexpected(state.error());
+    const Epoch& head = state->head();
+    if (place(head.members, head.partitions, head.copies, &head) == head.table) return 0;
+    // Any change has all lists placed anew; one that changes no member changes nothing else.
+    return stage_set(info_of(head.members.front()), note);
+}
+
 Result<unsigned> Admin::stage_discard(bool head, const std::string& note) {
     wire::StageRequest request;
     request.kind = head ? wire::stage_cancel : wire::stage_discard;
@@ -240,9 +278,9 @@ Result<Plan> Admin::plan() {
     return plan_of(*state, *epoch, reply->plan);
 }
 
-Result<std::uint64_t> Admin::commit(const std::string& plan_id) {
+Result<std::uint64_t> Admin::commit(const std::string& plan_id, std::uint64_t accept_loss) {
     const auto reply =
-        reply_as<wire::CommitReply>(client_.parts_->ask(wire::CommitRequest{plan_id}));
+        reply_as<wire::CommitReply>(client_.parts_->ask(wire::CommitRequest{plan_id, accept_loss}));
     if (!reply) return std::unexpected(reply.error());
     return reply->ring;
 }

@@ -66,7 +66,7 @@ StagedChange change_of(const MemberOp& operation, const Epoch& head) {
             break;
         case MemberOp::Kind::remove:
         case MemberOp::Kind::lost:
-            change.kind = operation.kind == MemberOp::Kind::lost ? "lost" : "remove";
+            change.kind = operation.kind == MemberOp::Kind::lost ? "lost" : "leave";
             // A removal carries the id alone; the head knows whose it is.
             const auto member = std::ranges::find(head.members, operation.subject.id, &Member::id);
             if (member != head.members.end()) change.node = info_of(*member);
@@ -146,6 +146,23 @@ unsigned fewest_moves(const std::map<NodeId, unsigned>& before, const Epoch& aft
     return moves;
 }
 
+MovingPartition moving_of(const RingState& state, const Routes& routes, std::uint16_t partition) {
+    MovingPartition moving;
+    moving.partition = partition;
+    const auto& lists = routes.lists(partition);
+    std::set<std::string> from;
+    for (std::size_t i = 0; i + 1 < lists.size(); ++i) {
+        for (const NodeId& owner : lists[i].owners) from.insert(name_of(owner, state.epochs));
+        const auto fence = fence_of(state.settings, lists[i].owners.size());
+        moving.sources = std::max(moving.sources, static_cast<unsigned>(fence));
+    }
+    moving.from.assign(from.begin(), from.end());
+    for (const NodeId& owner : lists.back().owners)
+        (routes.is_synced(owner, partition) ? moving.complete : moving.waiting)
+            .push_back(name_of(owner, state.epochs));
+    return moving;
+}
+
 bool spans_zones(const RingView& view) {
     std::set<std::string_view> zones;
     for (const auto& node : view.nodes) zones.insert(node.zone);
@@ -156,6 +173,19 @@ bool spans_zones(const RingView& view) {
     });
 }
 
+/// Who is given what it did not have, and by whom.
+void count_moves(const Epoch& before, const Epoch& after, std::map<NodeId, Plan::Row>& rows) {
+    for (std::uint16_t p = 0; p < after.partitions; ++p) {
+        const auto had = owners_in(before, p);
+        for (const NodeId& owner : owners_in(after, p)) {
+            if (std::ranges::find(had, owner) != had.end()) continue;
+            ++rows[owner].gains;
+            for (const NodeId& source : had)
+                rows[source].gives += 1.0 / static_cast<double>(had.size());
+        }
+    }
+}
+
 }  // namespace
 
 NodeInfo info_of(const Member& member) {
@@ -163,18 +193,24 @@ NodeInfo info_of(const Member& member) {
             member.client_address,     member.peer_address};
 }
 
-RingView view_of(const RingState& state) {
+RingView view_of(const RingState& state, const Epoch& epoch) {
     RingView view;
-    const Routes routes(state, wire::digest_of(state.head()));
-    view.moving = static_cast<unsigned>(routes.moving().size());
-    for (const Member& peer : routes.peers())
-        if (!routes.is_member(peer.id)) view.leaving.push_back(peer.name);
     view.cluster = state.settings.name;
     view.cluster_id = to_hex(state.cluster.bytes());
     view.read_quorum = state.settings.read_quorum;
     view.write_quorum = state.settings.write_quorum;
     view.last_write_wins = state.settings.last_write_wins;
-    show_epoch(state.head(), view);
+    show_epoch(epoch, view);
+    return view;
+}
+
+RingView view_of(const RingState& state) {
+    RingView view = view_of(state, state.head());
+    const Routes routes(state, wire::digest_of(state.head()));
+    for (const std::uint16_t partition : routes.moving())
+        view.moving.push_back(moving_of(state, routes, partition));
+    for (const Member& peer : routes.peers())
+        if (!routes.is_member(peer.id)) view.leaving.push_back(info_of(peer));
     for (const auto& operation : staged(state))
         view.staged.push_back(change_of(operation, state.head()));
     view.history = history_of(state);
@@ -205,12 +241,14 @@ Plan plan_of(const RingState& state, const Epoch& planned, std::string id) {
         row.owns_after = loads_after[i];
         plan.replicas += loads_after[i];
     }
+    count_moves(head, planned, rows);
     for (auto& [node, row] : rows) plan.rows.push_back(std::move(row));
     std::ranges::sort(plan.rows, {},
                       [](const Plan::Row& row) { return std::tie(row.node.name, row.node.id); });
     plan.moves = static_cast<unsigned>(copies_moved(head, planned));
     plan.moves_minimum = fewest_moves(before, planned);
     plan.zones_distinct = spans_zones(plan.after);
+    plan.short_partitions = static_cast<unsigned>(short_partitions(state, planned));
     return plan;
 }
 

@@ -117,13 +117,9 @@ Result<void> check_members(const std::vector<Member>& members, const RingState& 
     return {};
 }
 
-/// Sorted: it is who holds a partition that makes a list, not who comes first in it.
-std::vector<NodeId> owners_of(const Epoch& epoch, std::uint16_t partition) {
-    std::vector<NodeId> owners;
-    for (std::size_t rank = 0; rank < epoch.copies; ++rank) {
-        const std::uint16_t index = epoch.table[std::size_t{partition} * epoch.copies + rank];
-        if (index != Epoch::nobody) owners.push_back(epoch.members[index].id);
-    }
+/// It is who holds a partition that makes a list, not who comes first in it.
+std::vector<NodeId> list_of(const Epoch& epoch, std::uint16_t partition) {
+    auto owners = owners_in(epoch, partition);
     std::ranges::sort(owners);
     return owners;
 }
@@ -136,14 +132,18 @@ bool same_nodes(const std::vector<Member>& left, const std::vector<Member>& righ
 }  // namespace
 
 std::vector<MemberOp> staged(const RingState& state) {
-    std::vector<MemberOp> operations;
     const auto& covers = state.head().covers;
-    for (const auto& [issuer, issued] : state.history) {
-        const std::uint64_t last = last_of(covers, issuer);
-        std::ranges::copy_if(issued, std::back_inserter(operations),
-                             [last](const MemberOp& operation) { return operation.seq > last; });
-    }
-    return in_order(std::move(operations));
+    const auto has_no_effect = [&](const MemberOp& operation) {
+        if (operation.seq <= last_of(covers, operation.issuer)) return true;
+        // A discard of nothing but what was staged has had its effect.
+        return operation.kind == MemberOp::Kind::discard &&
+               std::ranges::all_of(covers, [&](const auto& covered) {
+                   return last_of(operation.kept, covered.first) >= covered.second;
+               });
+    };
+    auto operations = in_effect(state);
+    std::erase_if(operations, has_no_effect);
+    return operations;
 }
 
 namespace {
@@ -206,7 +206,7 @@ Result<Epoch> plan(const RingState& state, const Sha256& parent) {
         next.table = place(next.members, next.partitions, next.copies, &head);
     next.version = head.version;
     for (std::uint16_t p = 0; p < next.partitions; ++p)
-        if (owners_of(next, p) != owners_of(head, p)) next.version[p] = next.number;
+        if (list_of(next, p) != list_of(head, p)) next.version[p] = next.number;
     for (const auto& [issuer, operations] : state.history) next.covers[issuer] = operations.size();
     return next;
 }

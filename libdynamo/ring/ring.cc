@@ -107,6 +107,15 @@ RingState found(const ClusterId& cluster, const ClusterSettings& settings, const
     return state;
 }
 
+std::vector<NodeId> owners_in(const Epoch& epoch, std::uint16_t partition) {
+    std::vector<NodeId> owners;
+    for (std::size_t rank = 0; rank < epoch.copies; ++rank) {
+        const std::uint16_t index = epoch.table[std::size_t{partition} * epoch.copies + rank];
+        if (index != Epoch::nobody) owners.push_back(epoch.members[index].id);
+    }
+    return owners;
+}
+
 std::size_t copies_moved(const Epoch& before, const Epoch& after) {
     const auto copies_of = [](const Epoch& epoch) {
         std::set<std::pair<std::size_t, NodeId>> copies;

@@ -138,7 +138,7 @@ struct RingState {
 [[nodiscard]] RingState found(const ClusterId& cluster, const ClusterSettings& settings,
                               const Member& founder, WallMs wall_ms);
 
-/// The operations that the head does not cover yet, oldest first.
+/// The operations that the head does not cover yet and that are not discarded, oldest first.
 [[nodiscard]] std::vector<MemberOp> staged(const RingState& state);
 
 /// Adds an operation of `issuer` to its history, with the next sequence number.
@@ -161,6 +161,9 @@ void stage_discard(RingState& state, const NodeId& issuer,
 /// removed would return, or another change is under way that this one neither takes back nor
 /// declares a node lost in. Taking the last change back gives every partition its list of before.
 [[nodiscard]] Result<Epoch> plan(const RingState& state, const Sha256& parent);
+
+/// Who holds a partition, most preferred first.
+[[nodiscard]] std::vector<NodeId> owners_in(const Epoch& epoch, std::uint16_t partition);
 
 /// How many (partition, node) copies of `after` are not in `before`.
 [[nodiscard]] std::size_t copies_moved(const Epoch& before, const Epoch& after);

@@ -7,15 +7,6 @@
 namespace dynamo {
 namespace {
 
-std::vector<NodeId> owners_in(const Epoch& epoch, std::uint16_t partition) {
-    std::vector<NodeId> owners;
-    for (std::size_t rank = 0; rank < epoch.copies; ++rank) {
-        const std::uint16_t index = epoch.table[std::size_t{partition} * epoch.copies + rank];
-        if (index != Epoch::nobody) owners.push_back(epoch.members[index].id);
-    }
-    return owners;
-}
-
 /// Whether the lists before this one are over.
 bool has_ended_others(const RingState& state, const OwnerList& list, std::uint16_t partition) {
     const auto complete = std::ranges::count_if(list.owners, [&](const NodeId& owner) {
@@ -49,6 +40,30 @@ bool is_moving(const RingState& state) {
         if (!has_ended_others(state, {head.version[p], owners_in(head, p)}, p)) return true;
     }
     return false;
+}
+
+std::size_t short_partitions(const RingState& state, const Epoch& next) {
+    const auto is_lost = [](const Epoch& epoch, const NodeId& node) {
+        return std::ranges::binary_search(epoch.lost, node);
+    };
+    const std::size_t quorum = state.settings.write_quorum;
+    std::size_t count = 0;
+    for (std::uint16_t p = 0; p < next.partitions; ++p) {
+        const auto lists = live_lists(state, p);
+        const std::size_t had = lists.back().owners.size();
+        bool is_short = owners_in(next, p).size() < std::min(quorum, had);
+        for (const OwnerList& list : lists) {
+            // What an earlier ring declared lost was agreed to then.
+            const auto before = std::ranges::count_if(
+                list.owners, [&](const NodeId& node) { return !is_lost(state.head(), node); });
+            const auto left = std::ranges::count_if(
+                list.owners, [&](const NodeId& node) { return !is_lost(next, node); });
+            is_short = is_short || (left < before && static_cast<std::size_t>(left) <
+                                                         std::min(quorum, list.owners.size()));
+        }
+        count += is_short;
+    }
+    return count;
 }
 
 std::size_t fence_of(const ClusterSettings& settings, std::size_t owners) {

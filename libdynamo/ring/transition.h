@@ -32,6 +32,11 @@ struct OwnerList {
 /// Whether some partition has more than one.
 [[nodiscard]] bool is_moving(const RingState& state);
 
+/// Of how many partitions fewer than W copies would be left if `next` became the head: because its
+/// list is shorter than W and than the one before, or because it declares owners of a live list
+/// lost.
+[[nodiscard]] std::size_t short_partitions(const RingState& state, const Epoch& next);
+
 /// Of how many owners of a list what they hold must be known, to know every write that W of them
 /// have acknowledged and a read of R of them would see.
 [[nodiscard]] std::size_t fence_of(const ClusterSettings& settings, std::size_t owners);

@@ -393,10 +393,10 @@ struct StatusReply {
     }
 };
 
-/// A member as clients name one. The numbers of `kind` are MemberOp::Kind's.
 /// Beyond the kinds of a MemberOp: discard what is staged, or what the head changed as well.
 inline constexpr std::uint8_t stage_discard = 5;
 inline constexpr std::uint8_t stage_cancel = 6;
+/// A member as clients name one. The numbers of `kind` are MemberOp::Kind's, or those above.
 struct StageRequest {
     std::uint8_t kind = 1;
     Bytes node_id;
@@ -437,8 +437,13 @@ struct PlanReply {
 
 struct CommitRequest {
     std::string plan;  ///< must be the present plan's id, else stale_plan
+    /// The number of partitions of which fewer than W copies would be left: refused unless exact.
+    std::uint64_t accept_loss = 0;
     static constexpr std::string_view op = "commit";
-    static constexpr auto fields() { return std::tuple{str("plan", &CommitRequest::plan)}; }
+    static constexpr auto fields() {
+        return std::tuple{str("plan", &CommitRequest::plan),
+                          field("accept_loss", &CommitRequest::accept_loss)};
+    }
 };
 struct CommitReply {
     std::uint64_t ring = 0;  ///< the new head's number

@@ -117,6 +117,18 @@ constexpr std::array bugs = {
     PlantedBug{Mutant::vote_forgets, "vote_forgets", "a promise survives a restart"},
     PlantedBug{Mutant::vote_ignores_accepted, "vote_ignores_accepted",
                "a proposer takes over what may have been chosen"},
+    PlantedBug{Mutant::vote_ignores_promise, "vote_ignores_promise",
+               "a voter accepts nothing that comes before its promise"},
+    PlantedBug{Mutant::counts_go_on, "counts_go_on",
+               "another list of a partition has learning begin again"},
+    PlantedBug{Mutant::confirmed_for_ever, "confirmed_for_ever",
+               "another list of a partition has handing over begin again"},
+    PlantedBug{Mutant::counts_unsealed, "counts_unsealed",
+               "a gained copy counts when it is on the disk"},
+    PlantedBug{Mutant::purged_while_moving, "purged_while_moving",
+               "a tombstone goes when the partition has one list"},
+    PlantedBug{Mutant::released_with_hints, "released_with_hints",
+               "who has left is done when its hints are delivered"},
 };
 
 }  // namespace

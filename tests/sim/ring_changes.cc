@@ -89,7 +89,10 @@ void RingChanges::commit(unsigned via) {
     const auto planned = plan(*ring, wire::digest_of(ring->head()));
     if (!planned) return;
     cluster_.ask(operator_end, via,
-                 {++asked_, seconds(5), {}, wire::CommitRequest{wire::plan_id(*planned)}});
+                 {++asked_,
+                  seconds(5),
+                  {},
+                  wire::CommitRequest{wire::plan_id(*planned), short_partitions(*ring, *planned)}});
 }
 
 void RingChanges::conclude() {

@@ -33,6 +33,15 @@ bool concerns(const RingState& ring, const NodeId& node) {
     });
 }
 
+std::string short_text(std::size_t few, std::size_t partitions, unsigned quorum) {
+    if (few == 0)
+        return "the plan leaves every partition at least W copies: it needs no --accept-loss";
+    return std::to_string(few) + " of " + std::to_string(partitions) +
+           " partitions would be left with fewer than W=" + std::to_string(quorum) +
+           " copies, and acknowledged writes may be lost; if that is meant, say --accept-loss=" +
+           std::to_string(few);
+}
+
 /// One form per address, so that they can be compared; as it is when it cannot be read.
 std::string with_port(const std::string& text) {
     const auto address = parse_address(text, default_peer_port);
@@ -254,6 +263,9 @@ Result<Epoch> Members::proposed(const wire::CommitRequest& request) const {
                                           quote(request.plan) +
                                           ": something was staged or committed since; look at it "
                                           "with dyn-ring plan and commit that");
+    if (const std::size_t few = short_partitions(*ring_, *epoch); few != request.accept_loss)
+        return fail(Code::refused,
+                    short_text(few, epoch->partitions, ring_->settings.write_quorum));
     const Issued& parent = ring_->head().issued;
     epoch->proposer = desk_.self();
     epoch->issued = {desk_.now.wall_ms, 0};

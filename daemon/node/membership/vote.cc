@@ -120,7 +120,8 @@ wire::VoteReply Vote::judge(const NodeId& proposer, const wire::VoteAsk& ask) {
     const wire::Ballot ballot{ask.round, proposer};
     if (voter_.number != ask.number) voter_ = {ask.number, {}, {}, {}};
     const bool accepts = !ask.value.empty();
-    const bool granted = accepts ? !(ballot < voter_.promised) : voter_.promised < ballot;
+    const bool late = desk_.breaks(Mutant::vote_ignores_promise) ? false : ballot < voter_.promised;
+    const bool granted = accepts ? !late : voter_.promised < ballot;
     if (granted) {
         voter_.promised = ballot;
         if (accepts) {

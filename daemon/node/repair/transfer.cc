@@ -34,7 +34,9 @@ void Transfer::follow_gains() {
         const std::uint64_t version = routes.version(partition);
         const auto known = gains_.find(partition);
         Gain& gain = gains[partition];
-        if (known != gains_.end() && known->second.base == base && known->second.version == version)
+        if (known != gains_.end() &&
+            ((known->second.base == base && known->second.version == version) ||
+             desk_.breaks(Mutant::counts_go_on)))
             gain = std::move(known->second);
         else
             gain = {base, version, {}, desk_.now.instant};
@@ -67,7 +69,7 @@ void Transfer::follow_leaves() {
     for (auto& [partition, leave] : leaves_) {
         if (leave.version == routes.version(partition)) continue;
         leave.version = routes.version(partition);
-        leave.confirmed.clear();
+        if (!desk_.breaks(Mutant::confirmed_for_ever)) leave.confirmed.clear();
     }
 }
 
@@ -190,7 +192,7 @@ void Transfer::compared(const Turn& turn, bool whole) {
     at->second.learnt.insert(turn.partner);
     const bool enough = desk_.breaks(Mutant::learnt_from_one) || is_enough(at->first, at->second);
     if (!enough) return;
-    learnt_.insert(turn.partition);
+    (desk_.breaks(Mutant::counts_unsealed) ? durable_ : learnt_).insert(turn.partition);
     seal_at_ = std::min(seal_at_, desk_.now.instant + gathers_for);
     gain_at_ = static_cast<std::uint16_t>(turn.partition + 1);
 }

@@ -28,6 +28,7 @@ struct NodeInfo {
     unsigned weight = 100;
     std::string client_address;
     std::string peer_address;
+    bool operator==(const NodeInfo&) const = default;
 };
 
 /// What a daemon says of itself.
@@ -62,6 +63,15 @@ struct RingEpoch {
     std::vector<StagedChange> changes;  ///< that it made, oldest first
 };
 
+/// A partition whose last change has not come to its end (paper section 4.9).
+struct MovingPartition {
+    unsigned partition = 0;
+    std::vector<std::string> from;     ///< names of the owners of its older lists, each once
+    std::vector<std::string> waiting;  ///< owners of the newest list that do not hold all of it yet
+    std::vector<std::string> complete;  ///< those that do
+    unsigned sources = 0;               ///< of each older list, how many have to be reached
+};
+
 /// The ring as one node knows it.
 struct RingView {
     std::string cluster;
@@ -76,8 +86,8 @@ struct RingView {
     std::vector<NodeInfo> nodes;   ///< sorted by name
     /// Per partition: indexes into `nodes`, most preferred first; shorter than N on a small ring.
     std::vector<std::vector<unsigned>> owners;
-    unsigned moving = 0;               ///< partitions whose last change is not at its end
-    std::vector<std::string> leaving;  ///< names of removed nodes that still hold something
+    std::vector<MovingPartition> moving;
+    std::vector<NodeInfo> leaving;  ///< nodes that were removed and still hold something
     std::vector<StagedChange> staged;
     std::vector<RingEpoch> history;  ///< every committed ring, oldest first; the last is this one
 
@@ -136,12 +146,15 @@ struct Plan {
         NodeInfo node;
         unsigned owns_before = 0;  ///< partitions
         unsigned owns_after = 0;
+        unsigned gains = 0;  ///< partitions that it did not own before
+        double gives = 0;    ///< copies that it sends, when all owners send alike
     };
-    std::vector<Row> rows;        ///< every node of either ring, by name
-    unsigned moves = 0;           ///< (partition, node) copies that are new
-    unsigned moves_minimum = 0;   ///< no assignment as balanced moves fewer
-    unsigned replicas = 0;        ///< Q times the copies of a row
-    bool zones_distinct = false;  ///< every list spans as many zones as it can
+    std::vector<Row> rows;          ///< every node of either ring, by name
+    unsigned moves = 0;             ///< (partition, node) copies that are new
+    unsigned moves_minimum = 0;     ///< no assignment as balanced moves fewer
+    unsigned replicas = 0;          ///< Q times the copies of a row
+    bool zones_distinct = false;    ///< every list spans as many zones as it can
+    unsigned short_partitions = 0;  ///< of which fewer than W copies would be left
 };
 
 class Admin {
@@ -156,6 +169,8 @@ class Admin {
     [[nodiscard]] Result<Hello> hello_at(const std::string& address);
     [[nodiscard]] Result<RingView> ring();
     [[nodiscard]] Result<RingView> ring_at(const std::string& address);
+    /// A ring of the past: who was a member, and who owned what.
+    [[nodiscard]] Result<RingView> ring_version(std::uint64_t number);
     [[nodiscard]] Result<NodeStatus> status_at(const std::string& address);
     /// Dotted names, sorted.
     [[nodiscard]] Result<std::map<std::string, double>> stats_at(const std::string& address);
@@ -215,15 +230,22 @@ class Admin {
     /// Stages that a member leaves. Returns the number of changes staged.
     [[nodiscard]] Result<unsigned> stage_leave(const NodeInfo& node, Leaving leaving,
                                                const std::string& note);
+    /// Stages what is to be known of a member from now on: name, zone, weight, addresses. Returns
+    /// the number of changes staged.
+    [[nodiscard]] Result<unsigned> stage_set(const NodeInfo& node, const std::string& note);
+    /// Stages a new placement of the members that there are. Nothing, and 0, when it is what the
+    /// ring has.
+    [[nodiscard]] Result<unsigned> stage_rebalance(const std::string& note);
     /// Discards all that is staged; with `head`, what the last commit changed as well, which is
     /// refused when nothing of it is under way any more. Returns the number of changes staged.
     [[nodiscard]] Result<unsigned> stage_discard(bool head, const std::string& note);
     /// What a commit of all that is staged would do.
     [[nodiscard]] Result<Plan> plan();
-    /// stale_plan when the ring or what is staged is not what `plan_id` names, quorum_not_met when
-    /// no majority of the members answers: then it may be made later. Returns the new ring's
-    /// number.
-    [[nodiscard]] Result<std::uint64_t> commit(const std::string& plan_id);
+    /// stale_plan when the ring or what is staged is not what `plan_id` names; refused unless
+    /// `accept_loss` is Plan::short_partitions; quorum_not_met when no majority of the members
+    /// answers: then it may be made later. Returns the new ring's number.
+    [[nodiscard]] Result<std::uint64_t> commit(const std::string& plan_id,
+                                               std::uint64_t accept_loss = 0);
 
   private:
     friend class Comparison;
