@@ -48,6 +48,32 @@ bool is_at_rest(const Survey& survey, std::uint64_t number) {
            std::ranges::all_of(survey.members, knows);
 }
 
+/// "n9", "n9,z2", "n9,z2,200".
+Result<NodeInfo> node_from_text(const std::string& text) {
+    constexpr std::uint64_t most_weight = 10'000;
+    const auto first = text.find(',');
+    const auto second = first == std::string::npos ? first : text.find(',', first + 1);
+    NodeInfo node;
+    node.name = text.substr(0, first);
+    if (first != std::string::npos) {
+        node.zone =
+            text.substr(first + 1, second == std::string::npos ? second : second - first - 1);
+    }
+    if (second != std::string::npos) {
+        const auto weight = number_from_text(text.substr(second + 1), most_weight);
+        if (!weight || *weight == 0) {
+            return fail(Code::bad_request, "'" + text + "': a weight is from 1 to 10000");
+        }
+        node.weight = static_cast<unsigned>(*weight);
+    }
+    if (node.name.empty()) {
+        return fail(Code::bad_request, "'" + text + "' names no node; write NAME[,ZONE[,WEIGHT]]");
+    }
+    return node;
+}
+
+/// Of a saved ring; the largest has some thousand nodes and changes.
+constexpr std::size_t most_saved_octets = std::size_t{256} << 20;
 constexpr std::string_view nothing_staged =
     "nothing is staged; see dyn-ring join, leave, remove, replace and set";
 
@@ -73,7 +99,38 @@ void RingCommit::build(App& app) {
                     rate_ = *rate;
                     return {};
                 });
+    plan.option({.letter = "",
+                 .name = "--simulate",
+                 .help = "plan on a ring that save wrote, with --join and --leave instead of what "
+                         "is staged; nobody is asked",
+                 .value = "FILE"},
+                saved_);
+    plan.option({.letter = "",
+                 .name = "--join",
+                 .help = "with --simulate: a node that need not exist joins; may be repeated",
+                 .value = "NAME[,ZONE[,WEIGHT]]",
+                 .repeated = true},
+                [this](const std::string& text) -> Result<void> {
+                    const auto node = node_from_text(text);
+                    if (!node) {
+                        return std::unexpected(node.error());
+                    }
+                    what_if_.join.push_back(*node);
+                    return {};
+                });
+    plan.option({.letter = "",
+                 .name = "--leave",
+                 .help = "with --simulate: a member leaves; may be repeated",
+                 .value = "NODE",
+                 .repeated = true},
+                [this](const std::string& text) -> Result<void> {
+                    what_if_.leave.push_back(text);
+                    return {};
+                });
     plan.action([this] { return this->plan(); });
+    App& save = app.verb("save", "write the ring to a file, for plan --simulate");
+    save.operands({.name = "FILE", .help = "where to", .least = 1, .most = 1}, operands_);
+    save.action([this] { return this->save(); });
 
     App& commit = app.verb("commit", "make what is staged the new ring");
     commit.option({.letter = "",
@@ -121,6 +178,14 @@ int RingCommit::print(const std::string& text) const {
 
 int RingCommit::plan() {
     const Reporter reporter = common_.reporter();
+    if (saved_) {
+        return simulated();
+    }
+    if (!what_if_.join.empty() || !what_if_.leave.empty()) {
+        return reporter.usage(
+            Error{Code::bad_request, "--join and --leave of plan go with --simulate"},
+            "stage real changes with dyn-ring join and dyn-ring leave");
+    }
     auto admin = common_.open_admin();
     if (!admin) {
         return reporter.error(admin.error());
@@ -132,16 +197,47 @@ int RingCommit::plan() {
     if (!*plan) {
         return reporter.no(std::string(nothing_staged));
     }
-    const Estimate costs = estimate(*admin, **plan, rate_);
-    const std::string json = dumped(plan_json(**plan, costs)) + "\n";
+    return show_plan(**plan, estimate(*admin, **plan, rate_),
+                     fmt::format("next: {}\n", next_command(**plan)));
+}
+
+int RingCommit::show_plan(const Plan& plan, const Estimate& costs, const std::string& next) {
+    const std::string json = dumped(plan_json(plan, costs)) + "\n";
     if (output_) {
         if (const auto written = write_file(*output_, json); !written) {
-            return reporter.error(written.error());
+            return common_.reporter().error(written.error());
         }
     }
-    return print(common_.json()
-                     ? json
-                     : plan_text(**plan, costs) + fmt::format("next: {}\n", next_command(**plan)));
+    return print(common_.json() ? json : plan_text(plan, costs) + next);
+}
+
+int RingCommit::simulated() {
+    const Reporter reporter = common_.reporter();
+    const auto octets = read_file(*saved_, most_saved_octets);
+    if (!octets) {
+        return reporter.error(octets.error());
+    }
+    const auto plan = simulate(*octets, what_if_);
+    if (!plan) {
+        return reporter.error(plan.error(), *saved_);
+    }
+    const std::vector<Result<NodeStatus>> untold(plan->rows.size(),
+                                                 fail(Code::unreachable, "nobody was asked"));
+    return show_plan(*plan, estimate(*plan, untold, 0), "");
+}
+
+int RingCommit::save() {
+    const Reporter reporter = common_.reporter();
+    auto admin = common_.open_admin();
+    if (!admin) {
+        return reporter.error(admin.error());
+    }
+    const auto octets = admin->saved_ring();
+    if (!octets) {
+        return reporter.error(octets.error());
+    }
+    const auto written = write_file(operands_.front().text, *octets);
+    return written ? exits::done : reporter.error(written.error());
 }
 
 int RingCommit::commit() {

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "cli/common/options.h"
-#include "cli/ring/survey.h"
+#include "cli/ring/estimate.h"
 #include "dynamo/admin.h"
 
 namespace dynamo::cli {
@@ -21,6 +21,9 @@ class RingCommit {
 
   private:
     int plan();
+    int simulated();
+    int show_plan(const Plan& plan, const Estimate& costs, const std::string& next);
+    int save();
     int commit();
     int cancel();
     int wait();
@@ -33,6 +36,9 @@ class RingCommit {
 
     const CommonOptions& common_;
     std::optional<std::string> output_;
+    std::optional<std::string> saved_;
+    WhatIf what_if_;
+    std::vector<Operand> operands_;
     std::uint64_t rate_ = 0;
     std::optional<std::string> plan_id_;
     std::uint64_t accept_loss_ = 0;

@@ -55,6 +55,7 @@ Estimate estimate(const Plan& plan, const std::vector<Result<NodeStatus>>& statu
     }
     const double size = owned == 0 ? 0 : stored / owned;
     Estimate costs;
+    costs.known = owned > 0;
     std::uint64_t most = 0;
     for (std::size_t at = 0; at < plan.rows.size(); ++at) {
         const Plan::Row& row = plan.rows[at];
@@ -70,7 +71,7 @@ Estimate estimate(const Plan& plan, const std::vector<Result<NodeStatus>>& statu
         most = std::max(most, node.receives);
         costs.nodes.push_back(node);
     }
-    if (rate > 0) {
+    if (rate > 0 && costs.known) {
         costs.seconds = (most + rate - 1) / rate;
     }
     return costs;
@@ -87,8 +88,12 @@ Estimate estimate(Admin& admin, const Plan& plan, std::uint64_t rate) {
 std::string plan_text(const Plan& plan, const Estimate& estimate) {
     std::string out = fmt::format("PLAN {}  ring v{}->v{}  Q={} N={}\n", plan.id, plan.from,
                                   plan.to, plan.after.partitions, plan.after.copies);
-    out += fmt::format("moves {}/{} replicas (minimum {})  {}", plan.moves, plan.replicas,
-                       plan.moves_minimum, bytes_text(estimate.bytes));
+    out += fmt::format("moves {}/{} replicas (minimum {})", plan.moves, plan.replicas,
+                       plan.moves_minimum);
+    const auto bytes = [&](std::uint64_t count) {
+        return estimate.known ? bytes_text(count) : std::string("-");
+    };
+    out += estimate.known ? "  " + bytes(estimate.bytes) : "";
     if (estimate.seconds) {
         out +=
             fmt::format("  ETA {}", age_text(static_cast<std::int64_t>(*estimate.seconds) * 1000));
@@ -108,8 +113,8 @@ std::string plan_text(const Plan& plan, const Estimate& estimate) {
         table.add({row.node.name, row.node.zone.empty() ? "-" : row.node.zone,
                    std::to_string(row.node.weight),
                    fmt::format("{}->{}", row.owns_before, row.owns_after),
-                   node.peak ? fmt::format("{:.0f}%", *node.peak * 100) : "-",
-                   bytes_text(node.sends), bytes_text(node.receives), row.node.client_address});
+                   node.peak ? fmt::format("{:.0f}%", *node.peak * 100) : "-", bytes(node.sends),
+                   bytes(node.receives), row.node.client_address});
     }
     return out + table.text() + checks_text(plan, estimate);
 }
@@ -124,9 +129,12 @@ nlohmann::ordered_json plan_json(const Plan& plan, const Estimate& estimate) {
                                      {"moves", plan.moves},
                                      {"moves_minimum", plan.moves_minimum},
                                      {"replicas", plan.replicas},
-                                     {"bytes", estimate.bytes},
+                                     {"bytes", nullptr},
                                      {"zones_distinct", plan.zones_distinct},
                                      {"short_partitions", plan.short_partitions}};
+    if (estimate.known) {
+        object["bytes"] = estimate.bytes;
+    }
     if (estimate.seconds) {
         object["eta_s"] = *estimate.seconds;
     }
@@ -136,8 +144,10 @@ nlohmann::ordered_json plan_json(const Plan& plan, const Estimate& estimate) {
         nlohmann::ordered_json one = node_json(row.node);
         one["owns_before"] = row.owns_before;
         one["owns_after"] = row.owns_after;
-        one["sends"] = estimate.nodes[at].sends;
-        one["receives"] = estimate.nodes[at].receives;
+        if (estimate.known) {
+            one["sends"] = estimate.nodes[at].sends;
+            one["receives"] = estimate.nodes[at].receives;
+        }
         if (const auto& peak = estimate.nodes[at].peak) {
             one["peak_disk"] = *peak;
         }

@@ -24,6 +24,7 @@ struct Estimate {
         std::optional<double> peak;
     };
     std::vector<Node> nodes;               ///< in the order of Plan::rows
+    bool known = false;                    ///< whether anybody has told what it stores
     std::uint64_t bytes = 0;               ///< that move
     std::optional<std::uint64_t> seconds;  ///< at the rate asked about, which is each node's
 };

@@ -95,7 +95,42 @@ Result<void> may_join(const Hello& hello, const std::string& address, const Node
     return {};
 }
 
+/// A node that need not exist: it goes by its name.
+Member imagined(const NodeInfo& node) {
+    Member member;
+    const Sha256 digest = sha256(node.name);
+    member.id = NodeId::from({reinterpret_cast<const char*>(digest.data()), 16});
+    member.name = node.name;
+    member.zone = node.zone;
+    member.weight = node.weight;
+    member.client_address = node.name + ":" + std::to_string(default_client_port);
+    member.peer_address = node.name + ":" + std::to_string(default_peer_port);
+    return member;
+}
+
 }  // namespace
+
+Result<Plan> simulate(std::string_view saved_ring, const WhatIf& change) {
+    auto state = wire::decode_ring(saved_ring);
+    if (!state) return fail(Code::bad_request, "this is no saved ring: " + state.error().message);
+    const NodeId issuer = state->head().members.front().id;
+    if (!staged(*state).empty()) stage_discard(*state, issuer, state->head().covers, {}, 0);
+    for (const NodeInfo& node : change.join) {
+        const Member member = imagined(node);
+        if (auto valid = validate(member); !valid) return std::unexpected(valid.error());
+        stage(*state, issuer, MemberOp::Kind::add, member, {}, 0);
+    }
+    for (const std::string& name : change.leave) {
+        const auto& members = state->head().members;
+        const auto member = std::ranges::find(members, name, &Member::name);
+        if (member == members.end())
+            return fail(Code::bad_request, "no member is named " + name + " in the saved ring");
+        stage(*state, issuer, MemberOp::Kind::remove, *member, {}, 0);
+    }
+    const auto planned = plan(*state, wire::digest_of(state->head()));
+    if (!planned) return std::unexpected(planned.error());
+    return plan_of(*state, *planned, wire::plan_id(*planned));
+}
 
 Admin::Admin(Client client) : client_(std::move(client)) {}
 Admin::Admin(Admin&&) noexcept = default;
@@ -136,6 +171,12 @@ Result<RingView> Admin::ring_at(const std::string& address) {
     const auto state = to_state(client_.parts_->ask(wire::RingRequest{}, *exact));
     if (!state) return std::unexpected(state.error());
     return view_of(*state);
+}
+
+Result<std::string> Admin::saved_ring() {
+    const auto state = to_state(client_.parts_->ask(wire::RingRequest{}));
+    if (!state) return std::unexpected(state.error());
+    return wire::encode(*state);
 }
 
 Result<RingView> Admin::ring_version(std::uint64_t number) {

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -95,6 +96,27 @@ class Local:
         shutil.rmtree(data)
         shutil.copytree(copy, data)
         self.cluster("restart", name)
+
+
+class Load:
+    """dyn-bench at a rate, until it is ended: open loop, so that latency counts from the moment at
+    which a request was due."""
+
+    def __init__(self, local, given, *words):
+        self.process = local.begin("dyn-bench", "run", "--keys", str(given.keys), "--value-size",
+                                   str(given.value_size), "--rate", str(given.rate), "--reads",
+                                   str(given.reads), "--format", "json", *words)
+
+    def report(self):
+        out, said = self.process.communicate(timeout=PATIENCE)
+        if self.process.returncode:
+            raise Stuck(f"dyn-bench: exit {self.process.returncode}: {said.strip()} {out.strip()}")
+        return last_object(out)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.report()
 
 
 def last_object(out):

@@ -1,7 +1,6 @@
 """Changes of the ring under load, made with the tools, while nodes are killed and paused."""
 import os
 import pathlib
-import random
 import shutil
 import subprocess
 

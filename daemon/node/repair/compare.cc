@@ -7,10 +7,10 @@ namespace dynamo {
 namespace {
 
 /// States, and octets of them, that go into one answer. One state always does.
-constexpr std::size_t max_states_given = 64;
+constexpr std::size_t max_states_given = 32;
 constexpr std::size_t max_bytes_given = 1u << 20;
 /// Rows of this node that are read for one offer.
-constexpr std::size_t max_rows_read = 4096;
+constexpr std::size_t max_rows_read = 1024;
 constexpr std::size_t max_items = 4096;
 constexpr std::size_t position_octets = 8;
 constexpr std::size_t sum_octets = 16;

@@ -12,7 +12,7 @@ namespace dynamo {
 namespace {
 
 /// Octets of rows with their records that one offer spans.
-constexpr std::size_t max_bytes_offered = 1u << 20;
+constexpr std::size_t max_bytes_offered = 256u << 10;
 /// No partner is believed to need more rest than this.
 constexpr Duration longest_rest = std::chrono::seconds(30);
 constexpr std::string_view formed_row = "formed";

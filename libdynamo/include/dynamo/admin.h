@@ -157,6 +157,15 @@ struct Plan {
     unsigned short_partitions = 0;  ///< of which fewer than W copies would be left
 };
 
+/// A change of a ring that is only thought of.
+struct WhatIf {
+    std::vector<NodeInfo> join;      ///< name, zone and weight of nodes that need not exist
+    std::vector<std::string> leave;  ///< names of members
+};
+/// What the change would do to a ring that Admin::saved_ring() gave, whatever is staged in it. Asks
+/// nobody. bad_request for what is no such ring or names nobody; refused as a commit would be.
+[[nodiscard]] Result<Plan> simulate(std::string_view saved_ring, const WhatIf& change);
+
 class Admin {
   public:
     [[nodiscard]] static Result<Admin> open(ClientOptions options);
@@ -169,6 +178,8 @@ class Admin {
     [[nodiscard]] Result<Hello> hello_at(const std::string& address);
     [[nodiscard]] Result<RingView> ring();
     [[nodiscard]] Result<RingView> ring_at(const std::string& address);
+    /// The ring with its history, in octets that simulate() reads.
+    [[nodiscard]] Result<std::string> saved_ring();
     /// A ring of the past: who was a member, and who owned what.
     [[nodiscard]] Result<RingView> ring_version(std::uint64_t number);
     [[nodiscard]] Result<NodeStatus> status_at(const std::string& address);
