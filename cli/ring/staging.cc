@@ -163,8 +163,7 @@ int RingStaging::leave() {
             return reporter.error(
                 Error{Code::refused, name.text + " does not answer, so it cannot hand over",
                       node->client_address},
-                name.text,
-                fmt::format("start it first, or do without it: dyn-ring remove {}", name.text));
+                {}, fmt::format("start it first, or do without it: dyn-ring remove {}", name.text));
         }
         nodes.push_back(*node);
     }
@@ -196,7 +195,7 @@ int RingStaging::remove() {
             return reporter.error(
                 Error{Code::refused, name.text + " answers, and may hold what nobody else does",
                       node->client_address},
-                name.text,
+                {},
                 fmt::format("have it hand over: dyn-ring leave {}; or stop it first", name.text));
         }
         nodes.push_back(*node);
@@ -227,7 +226,7 @@ int RingStaging::replace() {
     if (lost_ && there && there->node.id == old->id) {
         return reporter.error(
             Error{Code::refused, old->name + " answers, so it is not lost", old->client_address},
-            old->name, "leave --lost out, or stop it first");
+            {}, "leave --lost out, or stop it first");
     }
     // The one that comes first: what is wrong with it is found before anything is staged.
     const auto joined = with->admin.stage_join(

@@ -165,11 +165,10 @@ Survey judged(RingView ring, std::vector<Result<NodeStatus>> reports,
         reasons.push_back(fmt::format("{} partitions are moving", survey.ring.moving.size()));
     }
     for (const MemberReport& former : survey.leaving) {
-        reasons.push_back(fmt::format(former.leaving_state() == "leaving"
-                                          ? "{} has left and hands over what it holds"
-                                          : "{} was removed and does not answer: what it alone "
-                                            "holds is missing until it does, or is declared lost",
-                                      former.node.name));
+        reasons.push_back(former.node.name +
+                          (former.leaving_state() == "leaving"
+                               ? " has left and hands over what it holds"
+                               : " was removed without handing over, and does not answer"));
     }
     survey.reasons = std::move(reasons);
     return survey;

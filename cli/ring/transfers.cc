@@ -127,7 +127,10 @@ nlohmann::ordered_json transfers_json(const Survey& survey) {
             one["done"] = row.done;
             one["from"] = row.partners;
         }
-        one["blocker"] = row.blocker.empty() ? nlohmann::ordered_json() : as_utf8(row.blocker);
+        one["blocker"] = nullptr;
+        if (!row.blocker.empty()) {
+            one["blocker"] = as_utf8(row.blocker);
+        }
         list.push_back(std::move(one));
     }
     auto partitions = nlohmann::ordered_json::array();

@@ -37,13 +37,15 @@ void Budget::spend(Kind kind, std::size_t records, std::size_t octets, Instant n
     window_[present_].spent += cost;
 }
 
-Instant Budget::ready(Kind kind, Instant now) {
+Duration Budget::owed(Kind kind, Instant now) {
     advance(now);
     Account& account = accounts_[static_cast<std::size_t>(kind)];
     settle(account, now);
     const Duration wait(static_cast<Duration::rep>(account.debt * microseconds / share(now)));
-    return wait <= not_worth_waiting ? now : now + wait;
+    return wait <= not_worth_waiting ? Duration{0} : wait;
 }
+
+Instant Budget::ready(Kind kind, Instant now) { return now + std::min(owed(kind, now), slice); }
 
 void Budget::settle(Account& account, Instant now) const {
     const auto passed = static_cast<double>((now - account.as_of).count());

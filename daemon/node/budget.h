@@ -42,7 +42,10 @@ class Budget {
     void answered(Instant now, Duration took);
     /// Background work of this kind has read or moved so much.
     void spend(Kind kind, std::size_t records, std::size_t octets, Instant now);
-    /// When the kind may go on; not after `now` if it may do so now.
+    /// How long it takes until what the kind has spent is paid for, at the present pace.
+    [[nodiscard]] Duration owed(Kind kind, Instant now);
+    /// When the kind may go on, or is to ask again, for the pace may be another by then; not after
+    /// `now` if it may go on now.
     [[nodiscard]] Instant ready(Kind kind, Instant now);
     [[nodiscard]] bool may_go_on(Kind kind, Instant now) { return ready(kind, now) <= now; }
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "libdynamo/ring/placement.h"
 #include "libdynamo/ring/route.h"
 #include "libdynamo/wire/state_codec.h"
 
@@ -123,29 +124,6 @@ std::vector<RingEpoch> history_of(const RingState& state) {
     return history;
 }
 
-/// A bound on the copies that any assignment as balanced as `after` moves: each node must be given
-/// what it lacks. Nodes of equal weight may trade their loads, which is never worse when the one
-/// that had most keeps most.
-unsigned fewest_moves(const std::map<NodeId, unsigned>& before, const Epoch& after) {
-    std::map<std::uint32_t, std::pair<std::vector<unsigned>, std::vector<unsigned>>> by_weight;
-    const auto loads = loads_of(after);
-    for (std::size_t i = 0; i < after.members.size(); ++i) {
-        auto& [had, gets] = by_weight[after.members[i].weight];
-        const auto found = before.find(after.members[i].id);
-        had.push_back(found == before.end() ? 0 : found->second);
-        gets.push_back(loads[i]);
-    }
-    unsigned moves = 0;
-    for (auto& [weight, loads_of_weight] : by_weight) {
-        auto& [had, gets] = loads_of_weight;
-        std::ranges::sort(had);
-        std::ranges::sort(gets);
-        for (std::size_t i = 0; i < had.size(); ++i)
-            if (gets[i] > had[i]) moves += gets[i] - had[i];
-    }
-    return moves;
-}
-
 MovingPartition moving_of(const RingState& state, const Routes& routes, std::uint16_t partition) {
     MovingPartition moving;
     moving.partition = partition;
@@ -228,10 +206,8 @@ Plan plan_of(const RingState& state, const Epoch& planned, std::string id) {
     show_epoch(planned, plan.after);
 
     std::map<NodeId, Plan::Row> rows;
-    std::map<NodeId, unsigned> before;
     const auto loads_before = loads_of(head);
     for (std::size_t i = 0; i < head.members.size(); ++i) {
-        before[head.members[i].id] = loads_before[i];
         rows[head.members[i].id] = {info_of(head.members[i]), loads_before[i], 0};
     }
     const auto loads_after = loads_of(planned);
@@ -246,7 +222,7 @@ Plan plan_of(const RingState& state, const Epoch& planned, std::string id) {
     std::ranges::sort(plan.rows, {},
                       [](const Plan::Row& row) { return std::tie(row.node.name, row.node.id); });
     plan.moves = static_cast<unsigned>(copies_moved(head, planned));
-    plan.moves_minimum = fewest_moves(before, planned);
+    plan.moves_minimum = static_cast<unsigned>(fewest_moves(planned.members, head));
     plan.zones_distinct = spans_zones(plan.after);
     plan.short_partitions = static_cast<unsigned>(short_partitions(state, planned));
     return plan;

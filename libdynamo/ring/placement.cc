@@ -214,15 +214,40 @@ class Holders {
     Flow::ArcId extra_to_sink_ = 0;
 };
 
+Demand demand_of(const std::vector<Weighted>& nodes, std::uint16_t partitions,
+                 std::uint16_t copies) {
+    const std::size_t held = std::min<std::size_t>(copies, nodes.size());
+    return {partitions, static_cast<std::int64_t>(held),
+            static_cast<std::int64_t>(std::min(held, count_zones(nodes)))};
+}
+
 }  // namespace
+
+std::size_t fewest_moves(const std::vector<Member>& members, const Epoch& before) {
+    const std::vector<Weighted> nodes = weighted(members);
+    const Demand demand = demand_of(nodes, before.partitions, before.copies);
+    const std::vector<Share> shares = fair_shares(nodes, demand);
+    std::vector<std::int64_t> had(members.size(), 0);
+    for (const auto& row : rows_of(before, members))
+        for (const std::uint16_t node : row)
+            if (node != Epoch::nobody) ++had[node];
+    std::int64_t moves = 0;
+    std::int64_t extras = demand.partitions * demand.copies;
+    for (std::size_t node = 0; node < members.size(); ++node) {
+        moves += std::max<std::int64_t>(0, shares[node].whole - had[node]);
+        extras -= shares[node].whole;
+    }
+    // What is left of the fractions, a copy each, goes first to those who have it already.
+    for (std::size_t node = 0; node < members.size(); ++node)
+        if (shares[node].has_fraction && had[node] > shares[node].whole) --extras;
+    return static_cast<std::size_t>(moves + std::max<std::int64_t>(0, extras));
+}
 
 std::vector<std::uint16_t> place(const std::vector<Member>& members, std::uint16_t partitions,
                                  std::uint16_t copies, const Epoch* before) {
     DYN_CHECK(!members.empty() && partitions > 0);
     const std::vector<Weighted> nodes = weighted(members);
-    const std::size_t held = std::min<std::size_t>(copies, members.size());
-    const Demand demand{partitions, static_cast<std::int64_t>(held),
-                        static_cast<std::int64_t>(std::min(held, count_zones(nodes)))};
+    const Demand demand = demand_of(nodes, partitions, copies);
     const bool follows = before && before->partitions == partitions;
     const Rows old_rows = follows ? rows_of(*before, members) : Rows{};
     const Rows holders = Holders(members, nodes, demand, old_rows).run();

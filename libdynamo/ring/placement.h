@@ -19,4 +19,8 @@ namespace dynamo {
                                                std::uint16_t partitions, std::uint16_t copies,
                                                const Epoch* before);
 
+/// How many copies any placement as fair must move: each node is to be given what it lacks of its
+/// share. Where rows must span zones more may be needed, though seldom.
+[[nodiscard]] std::size_t fewest_moves(const std::vector<Member>& members, const Epoch& before);
+
 }  // namespace dynamo

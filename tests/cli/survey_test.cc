@@ -5,7 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cli/ring/difference.h"
+#include "cli/ring/estimate.h"
 #include "cli/ring/print.h"
+#include "cli/ring/transfers.h"
 
 namespace dynamo::cli {
 namespace {
@@ -147,26 +150,135 @@ TEST(status, says_when_the_last_write_wins) {
     EXPECT_EQ(status_json(survey)["last_write_wins"], true);
 }
 
-TEST(plan, has_the_fields_that_scripts_lean_on) {
+Plan two_more() {
     Plan plan;
     plan.id = "p-91c2d07a";
     plan.from = 1;
     plan.to = 2;
     plan.after = three_nodes();
-    plan.rows = {{node("n1"), 4, 4}, {node("n2"), 0, 4}, {node("n3"), 0, 4}};
+    plan.rows = {{node("n1"), 4, 4, 0, 8}, {node("n2"), 0, 4, 4, 0}, {node("n3"), 0, 4, 4, 0}};
     plan.moves = 8;
     plan.moves_minimum = 8;
     plan.replicas = 12;
     plan.zones_distinct = true;
-    const auto json = plan_json(plan, 1024);
+    return plan;
+}
+
+NodeStatus with_disk(const std::string& name, std::uint64_t stored, std::uint64_t free) {
+    NodeStatus status = status_of(name);
+    status.stored_bytes = stored;
+    status.free_bytes = free;
+    return status;
+}
+
+TEST(plan, has_the_fields_that_scripts_lean_on) {
+    const Plan plan = two_more();
+    const Estimate costs = estimate(
+        plan, {with_disk("n1", 4096, 4096), with_disk("n2", 0, 4096), with_disk("n3", 0, 8192)},
+        1024);
+    const auto json = plan_json(plan, costs);
     EXPECT_EQ(json["schema"], "dyn.ring/1");
     EXPECT_EQ(json["plan"], "p-91c2d07a");
     EXPECT_EQ(json["moves"], 8);
     EXPECT_EQ(json["moves_minimum"], 8);
-    EXPECT_EQ(json["bytes"], 1024);
+    EXPECT_EQ(json["bytes"], 8192);
+    EXPECT_EQ(json["eta_s"], 4);
     EXPECT_EQ(json["nodes"][1]["owns_after"], 4);
-    EXPECT_THAT(plan_text(plan, 1024), HasSubstr("PLAN p-91c2d07a  ring v1->v2  Q=4 N=3\n"
-                                                 "moves 8/12 replicas (minimum 8)  1.0 KiB\n"));
+    EXPECT_EQ(json["nodes"][0]["sends"], 8192);
+    EXPECT_EQ(json["nodes"][1]["receives"], 4096);
+    EXPECT_EQ(json["nodes"][1]["peak_disk"], 1.0);
+    EXPECT_EQ(json["nodes"][2]["peak_disk"], 0.5);
+    EXPECT_EQ(json["next"], "dyn-ring commit --plan p-91c2d07a --wait");
+    EXPECT_THAT(plan_text(plan, costs),
+                HasSubstr("PLAN p-91c2d07a  ring v1->v2  Q=4 N=3\n"
+                          "moves 8/12 replicas (minimum 8)  8.0 KiB  ETA "));
+    EXPECT_THAT(plan_text(plan, costs), HasSubstr("copies ok  disk n2 too full\n"));
+}
+
+TEST(plan, is_estimated_by_those_who_answer) {
+    const Plan plan = two_more();
+    const Result<NodeStatus> silent = fail(Code::unreachable, "nobody there");
+    const Estimate costs = estimate(plan, {with_disk("n1", 4096, 4096), silent, silent}, 0);
+    EXPECT_EQ(costs.bytes, 8192);
+    EXPECT_FALSE(costs.nodes[1].peak);
+    EXPECT_FALSE(costs.seconds);
+    const Estimate unknown = estimate(plan, {silent, silent, silent}, 1024);
+    EXPECT_FALSE(unknown.known);
+    EXPECT_TRUE(plan_json(plan, unknown)["bytes"].is_null());
+    EXPECT_THAT(plan_text(plan, unknown), HasSubstr("(minimum 8)\n"));
+}
+
+TEST(plan, names_the_partitions_that_it_leaves_too_few_copies) {
+    Plan plan = two_more();
+    plan.short_partitions = 3;
+    const Estimate costs = estimate(plan, all_well(), 0);
+    EXPECT_THAT(plan_text(plan, costs), HasSubstr("copies fewer than W=2 of 3 partitions"));
+    EXPECT_EQ(next_command(plan), "dyn-ring commit --plan p-91c2d07a --wait --accept-loss=3");
+}
+
+/// n3 takes partitions 0 and 1 over from n1 and n2; n4 has left.
+RingView moving_ring() {
+    RingView ring = three_nodes();
+    ring.moving = {{0, {"n1", "n2"}, {"n3"}, {"n1"}, 2}, {1, {"n1", "n2"}, {}, {"n1", "n3"}, 2}};
+    ring.leaving = {node("n4")};
+    return ring;
+}
+
+TEST(transfers, have_a_row_for_each_node_that_has_something_left) {
+    auto reports = all_well();
+    reports.push_back(status_of("n4"));
+    const Survey survey = judged(moving_ring(), reports);
+    const auto rows = transfers_of(survey);
+    ASSERT_EQ(rows.size(), 2u);
+    EXPECT_EQ(rows[0].node, "n3");
+    EXPECT_TRUE(rows[0].gains);
+    EXPECT_EQ(rows[0].left, 1u);
+    EXPECT_EQ(rows[0].done, 1u);
+    EXPECT_THAT(rows[0].partners, ElementsAre("n1", "n2"));
+    EXPECT_EQ(rows[1].node, "n4");
+    EXPECT_FALSE(rows[1].gains);
+    EXPECT_THAT(blockers_of(rows), IsEmpty());
+    EXPECT_THAT(survey.reasons,
+                ElementsAre("2 partitions are moving", "n4 has left and hands over what it holds"));
+    EXPECT_THAT(status_text(survey), HasSubstr("n4    z1       100  leaving   0.0%"));
+}
+
+TEST(transfers, name_what_stands_in_their_way) {
+    const Result<NodeStatus> silent = fail(Code::unreachable, "nobody there");
+    const auto blocker = [](std::vector<Result<NodeStatus>> reports, std::size_t row) {
+        return transfers_of(judged(moving_ring(), std::move(reports)))[row].blocker;
+    };
+    EXPECT_EQ(blocker({status_of("n1"), silent, status_of("n3"), status_of("n4")}, 0),
+              "waits for n2");
+    EXPECT_EQ(blocker({status_of("n1"), silent, status_of("n3"), status_of("n4")}, 1),
+              "may wait: n2 does not answer");
+    EXPECT_EQ(blocker({status_of("n1"), status_of("n2"), silent, status_of("n4")}, 0),
+              "n3 does not answer");
+    EXPECT_EQ(blocker({status_of("n1"), status_of("n2"), status_of("n3"), silent}, 1),
+              "n4 does not answer");
+    NodeStatus full = status_of("n3");
+    full.writes_refused = true;
+    EXPECT_EQ(blocker({status_of("n1"), status_of("n2"), full, status_of("n4")}, 0),
+              "the disk of n3 is full");
+}
+
+TEST(difference, names_who_came_and_went_and_what_moved) {
+    const RingView before = three_nodes();
+    RingView after = three_nodes();
+    after.nodes = {node("n1"), node("n2"), node("n4")};
+    after.nodes[1].weight = 200;
+    after.owners[3] = {0, 1, 2};
+    EXPECT_TRUE(difference_of(before, before).none());
+    const RingDifference difference = difference_of(before, after);
+    EXPECT_EQ(difference_text(difference),
+              "+ n4 127.0.0.1:7104 zone z1 weight 100\n"
+              "- n3 127.0.0.1:7103 zone z1 weight 100\n"
+              "! n2 127.0.0.1:7102 zone z1 weight 100 -> n2 127.0.0.1:7102 zone z1 weight 200\n"
+              "0 n1,n2,n3 -> n1,n2,n4\n"
+              "1 n2,n3,n1 -> n2,n4,n1\n"
+              "2 n3,n1,n2 -> n4,n1,n2\n"
+              "3 n1,n3,n2 -> n1,n2,n4\n");
+    EXPECT_EQ(difference_json(difference)["partitions"][3]["before"][1], "n3");
 }
 
 }  // namespace

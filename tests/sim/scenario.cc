@@ -8,7 +8,9 @@
 #include <set>
 #include <sstream>
 
+#include "libdynamo/wire/state_codec.h"
 #include "tests/sim/checkers.h"
+#include "tests/sim/ring_changes.h"
 
 namespace dynamo::sim {
 namespace {
@@ -36,6 +38,10 @@ class Story {
     std::string concluded(std::uint64_t number, const Words& expected);
     std::string fault(const Words& words);
     std::string network(const Words& words);
+    std::string ring(const Words& words, const Words& expected);
+    [[nodiscard]] std::optional<wire::ClientRequest> ring_request(const std::string& verb,
+                                                                  unsigned via,
+                                                                  const Process* subject) const;
     std::string expect(const Words& words);
     std::string shown_as(const WriteSet& set, const Words& expected) const;
     [[nodiscard]] std::optional<unsigned> node(const std::string& name) const;
@@ -80,6 +86,8 @@ std::string Story::cluster(const Words& words) {
             setup_.w = number_in(*w);
         else if (const auto q = setting(word, "q"))
             setup_.partitions = number_in(*q);
+        else if (const auto m = setting(word, "members"))
+            setup_.first_members = number_in(*m);
         else if (const auto s = setting(word, "seed"))
             setup_.seed = number_in(*s);
         else if (word == "last-write-wins")
@@ -89,6 +97,8 @@ std::string Story::cluster(const Words& words) {
         else if (word != "durability=sync")
             return "the cluster has no setting " + word;
     }
+    // Those beyond the members are there to join.
+    if (setup_.first_members != 0) setup_.ring_changes = 1;
     world_ = std::make_unique<World>(setup_, mode_);
     cluster_ = std::make_unique<Cluster>(*world_);
     cluster_->form();
@@ -105,6 +115,8 @@ std::optional<unsigned> Story::node(const std::string& name) const {
     if (name.size() < 2) return std::nullopt;
     const unsigned place = number_in(name.substr(1));
     std::vector<unsigned> list;
+    if (name[0] == 'n')
+        for (unsigned index = 0; index < cluster_->size(); ++index) list.push_back(index);
     if (name[0] == 'o') list = cluster_->owners(key_);
     if (name[0] == 's') list = cluster_->fallbacks(key_);
     if (place < 1 || place > list.size()) return std::nullopt;
@@ -250,11 +262,70 @@ std::string Story::network(const Words& words) {
     return {};
 }
 
+std::optional<wire::ClientRequest> Story::ring_request(const std::string& verb, unsigned via,
+                                                       const Process* subject) const {
+    const Node* const node = cluster_->process(via).node();
+    const RingState* const ring = node ? node->ring() : nullptr;
+    if (!ring) return std::nullopt;
+    if (verb == "commit") {
+        const auto planned = plan(*ring, wire::digest_of(ring->head()));
+        if (!planned) return wire::CommitRequest{"p-none"};
+        return wire::CommitRequest{wire::plan_id(*planned)};
+    }
+    static const std::map<std::string, std::uint8_t> kinds = {{"join", 1},
+                                                              {"leave", 2},
+                                                              {"lost", 4},
+                                                              {"discard", wire::stage_discard},
+                                                              {"cancel", wire::stage_cancel}};
+    wire::StageRequest request;
+    request.kind = kinds.at(verb);
+    if (!subject) return request;
+    const Member& self = subject->options().self;
+    request.node_id = Bytes(self.id.bytes());
+    request.name = self.name;
+    request.weight = self.weight;
+    request.client_address = self.client_address;
+    request.peer_address = self.peer_address;
+    return request;
+}
+
+/// join n4, leave n2, lost n2, discard, cancel, commit; each "via n1", else via the first that is
+/// up.
+std::string Story::ring(const Words& words, const Words& expected) {
+    const auto at = std::ranges::find(words, "via");
+    std::optional<unsigned> via;
+    if (at != words.end() && at + 1 != words.end()) {
+        via = node(*(at + 1));
+    } else {
+        for (unsigned i = 0; i < cluster_->size() && !via; ++i)
+            if (process(i).up() && process(i).node()->ring()) via = i;
+    }
+    if (!via) return "through which node?";
+    const bool has_subject = words[0] == "join" || words[0] == "leave" || words[0] == "lost";
+    const auto subject = has_subject && words.size() > 1 ? node(words[1]) : std::nullopt;
+    if (has_subject && !subject) return "which node?";
+    const auto request = ring_request(words[0], *via, subject ? &process(*subject) : nullptr);
+    if (!request) return "that node has no ring";
+    const auto answer = cluster_->ask_and_wait(*via, *request, std::chrono::seconds(10));
+    std::string told = "silence";
+    if (answer) {
+        const auto* error = std::get_if<wire::ErrorReply>(&*answer);
+        told = error ? error->name : "ok";
+    }
+    if (auto wrong = violated(); !wrong.empty()) return wrong;
+    return told == (expected.empty() ? "ok" : expected[0]) ? std::string{} : "answered " + told;
+}
+
 std::string Story::expect(const Words& words) {
     Scene scene{*world_, *cluster_, {}, {key_}};
     for (unsigned i = 0; i < cluster_->size(); ++i)
         if (process(i).up()) scene.alive.push_back(i);
     if (words.size() >= 2 && words[1] == "converged") return not_converged(scene);
+    if (words.size() >= 2 && words[1] == "rest") return ring_not_at_rest(scene);
+    if (words.size() == 3 && words[1] == "moving") {
+        const std::size_t moving = cluster_->routes().moving().size();
+        return moving == number_in(words[2]) ? std::string{} : std::to_string(moving) + " move";
+    }
     const auto index = words.size() > 2 ? node(words[2]) : std::nullopt;
     if (!index) return "which node?";
     if (words[1] == "replica") {
@@ -313,6 +384,12 @@ std::string Story::line(const Words& words) {
     }
     if (words[0] == "cut" || words[0] == "mend" || words[0] == "isolate") return network(words);
     if (words[0] == "expect") return expect(words);
+    for (const char* known : {"join", "leave", "lost", "discard", "cancel", "commit"}) {
+        if (words[0] != known) continue;
+        const auto arrow = std::ranges::find(words, "->");
+        return ring({words.begin(), arrow},
+                    {arrow == words.end() ? arrow : arrow + 1, words.end()});
+    }
     if (words[0] == "finish") return finish();
     for (const char* known : {"kill", "power", "start", "pause", "resume", "flush", "wipe", "crash",
                               "fill", "room", "unreadable", "readable", "damage", "break"})

@@ -14,7 +14,7 @@ namespace {
 /// Octets of rows with their records that one offer spans.
 constexpr std::size_t max_bytes_offered = 256u << 10;
 /// No partner is believed to need more rest than this.
-constexpr Duration longest_rest = std::chrono::seconds(30);
+constexpr Duration longest_rest = std::chrono::seconds(10);
 constexpr std::string_view formed_row = "formed";
 constexpr std::string_view rebuilding_row = "rebuilding";
 
@@ -479,8 +479,7 @@ void Exchange::on(const NodeId& from, std::uint64_t ring, const wire::ExchangeOf
         reply.status = wire::PeerStatusCode::full;
     }
     desk_.counters.add("exchange.states_given", reply.states.size());
-    const Duration rest =
-        desk_.budget.ready(Budget::Kind::exchange, desk_.now.instant) - desk_.now.instant;
+    const Duration rest = desk_.budget.owed(Budget::Kind::exchange, desk_.now.instant);
     reply.rest_us = static_cast<std::uint64_t>(rest.count());
     desk_.send(from, std::move(reply));
 }

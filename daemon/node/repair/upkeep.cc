@@ -69,7 +69,7 @@ class Slice {
         desk_.budget.spend(Budget::Kind::scrub, reply_.records, reply_.octets, now);
         desk_.counters.add("scrub.records", reply_.records);
         desk_.counters.add("scrub.damaged", reply_.damaged);
-        reply_.rest_ms = milliseconds(desk_.budget.ready(Budget::Kind::scrub, now) - now);
+        reply_.rest_ms = milliseconds(desk_.budget.owed(Budget::Kind::scrub, now));
         return std::move(reply_);
     }
 

@@ -137,6 +137,8 @@ RC_GTEST_PROP(placement, moves_as_few_copies_as_any_that_is_as_balanced, ()) {
     const Epoch before = ring.head();
     change_to(ring, some_members(4, 3, *rc::gen::inRange(1U, 4U)));
     RC_ASSERT(copies_moved(before, ring.head()) == fewest_moves(before, ring.head()));
+    RC_ASSERT(dynamo::fewest_moves(ring.head().members, before) <=
+              fewest_moves(before, ring.head()));
 }
 
 RC_GTEST_PROP(placement, changes_nothing_when_nothing_changes, ()) {
