@@ -82,10 +82,8 @@ enum class Mutant : std::uint8_t {
     vote_forgets,                 ///< a voter's promise does not survive a restart
     vote_ignores_accepted,        ///< a proposer does not take over what may have been chosen
     vote_ignores_promise,         ///< a voter accepts what comes before its promise
-    counts_go_on,                 ///< what was learnt of a list counts for one that came since
-    confirmed_for_ever,           ///< what an owner has confirmed counts for owners that came since
+    complete_for_all,             ///< one owner notes a partition complete at all owners
     counts_unsealed,              ///< a gained copy counts before it is on the disk
-    purged_while_moving,          ///< a tombstone goes though a partition has two lists
     released_with_hints,          ///< who has left is done though it keeps hints
     sent_again_as_new,            ///< a state that is sent later is stamped when it is sent
     merge_mints,                  ///< a merged state's versions are written as if they were new

@@ -193,7 +193,8 @@ std::optional<wire::ClientReply> Cluster::ask_and_wait(unsigned node, wire::Clie
     operator_ops_ = {{id, wire::op_of(body)}};
     operator_answer_.reset();
     ask(operator_end, node, {id, patience, {}, std::move(body)});
-    world_.run_for(patience, [&] { return operator_answer_.has_value(); });
+    // An answer that is given at the end of it has to come back.
+    world_.run_for(patience + seconds(1), [&] { return operator_answer_.has_value(); });
     operator_ops_.clear();
     return std::exchange(operator_answer_, std::nullopt);
 }

@@ -299,8 +299,12 @@ Result<void> Members::chosen(BytesView epoch) {
 void Members::note_complete(const std::set<std::uint16_t>& partitions) {
     RingState next = *ring_;
     bool changed = false;
-    for (const std::uint16_t partition : partitions)
+    for (const std::uint16_t partition : partitions) {
         changed = dynamo::note_synced(next, desk_.self(), partition) || changed;
+        if (desk_.breaks(Mutant::complete_for_all))
+            for (const NodeId& owner : desk_.routes.owners(partition))
+                dynamo::note_synced(next, owner, partition);
+    }
     if (changed) adopt(std::move(next));
 }
 

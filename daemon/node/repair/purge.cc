@@ -25,11 +25,6 @@ Digest digest_from(BytesView octets) {
     return digest;
 }
 
-/// Of a partition that moves nobody knows all copies.
-bool has_one_list(const Desk& desk, std::uint16_t partition) {
-    return desk.routes.stable(partition) || desk.breaks(Mutant::purged_while_moving);
-}
-
 }  // namespace
 
 Purge::Purge(Desk& desk, Objects& objects)
@@ -298,7 +293,7 @@ std::optional<Purge::Batch> Purge::next_batch() {
         }
         const std::uint16_t at = **found;
         const auto owners = desk_.routes.owners(at);
-        if (!owners.empty() && owners.front() == desk_.self() && has_one_list(desk_, at) &&
+        if (!owners.empty() && owners.front() == desk_.self() && desk_.routes.stable(at) &&
             !objects_.rebuilding(at)) {
             Batch batch;
             batch.partition = **found;
@@ -354,7 +349,7 @@ void Purge::on(const NodeId& from, const wire::PurgeOffer& offer) {
     if (!desk_.routes.is_owner(desk_.self(), offer.partition) ||
         !desk_.routes.is_owner(from, offer.partition)) {
         reply.status = wire::PeerStatusCode::not_owner;
-    } else if (!settled() || !has_one_list(desk_, offer.partition) ||
+    } else if (!settled() || !desk_.routes.stable(offer.partition) ||
                desk_.fence.number() < offer.fence || objects_.rebuilding(offer.partition)) {
         reply.status = wire::PeerStatusCode::not_ready;
     } else {
@@ -408,7 +403,7 @@ void Purge::finish_batch() {
 
 void Purge::on(const NodeId& from, const wire::PurgeOrder& order) {
     if (!desk_.routes.is_owner(desk_.self(), order.partition) ||
-        !desk_.routes.is_owner(from, order.partition) || !has_one_list(desk_, order.partition) ||
+        !desk_.routes.is_owner(from, order.partition) || !desk_.routes.stable(order.partition) ||
         desk_.fence.out_of_date() || desk_.fence.number() < order.fence)
         return;
     reduce(order.partition, order.items);

@@ -34,18 +34,23 @@ void Transfer::follow_gains() {
         const std::uint64_t version = routes.version(partition);
         const auto known = gains_.find(partition);
         Gain& gain = gains[partition];
-        if (known != gains_.end() &&
-            ((known->second.base == base && known->second.version == version) ||
-             desk_.breaks(Mutant::counts_go_on)))
+        if (known != gains_.end() && known->second.base == base && known->second.version == version)
             gain = std::move(known->second);
         else
             gain = {base, version, {}, desk_.now.instant};
     }
-    gains_ = std::move(gains);
-    const auto is_over = [&](std::uint16_t partition) { return !gains_.contains(partition); };
+    // What was complete for one list is not for another.
+    const auto is_over = [&](std::uint16_t partition) {
+        const auto before = gains_.find(partition);
+        const auto now = gains.find(partition);
+        return before == gains_.end() || now == gains.end() ||
+               before->second.base != now->second.base ||
+               before->second.version != now->second.version;
+    };
     std::erase_if(learnt_, is_over);
     std::erase_if(sealed_, is_over);
     std::erase_if(durable_, is_over);
+    gains_ = std::move(gains);
     // An owner that is in the older lists itself may need nobody.
     for (const auto& [partition, gain] : gains_)
         if (is_enough(partition, gain) && !sealed_.contains(partition) &&
@@ -69,7 +74,7 @@ void Transfer::follow_leaves() {
     for (auto& [partition, leave] : leaves_) {
         if (leave.version == routes.version(partition)) continue;
         leave.version = routes.version(partition);
-        if (!desk_.breaks(Mutant::confirmed_for_ever)) leave.confirmed.clear();
+        leave.confirmed.clear();
     }
 }
 
@@ -146,7 +151,7 @@ std::optional<Transfer::Turn> Transfer::next_gain() {
         for (const NodeId& source : sources(partition, gain)) {
             if (!liveness_.healthy(source)) continue;
             gain_at_ = partition;
-            return Turn{partition, source, Kind::gain};
+            return Turn{partition, source, Kind::gain, gain.base, gain.version};
         }
         gain.rests_until = desk_.now.instant + after_failure;
     }
@@ -163,7 +168,7 @@ std::optional<Transfer::Turn> Transfer::next_leave() {
         for (const NodeId& taker : takers(partition, leave)) {
             if (!liveness_.healthy(taker)) continue;
             leave_at_ = partition;
-            return Turn{partition, taker, Kind::leave};
+            return Turn{partition, taker, Kind::leave, 0, leave.version};
         }
         leave.rests_until = desk_.now.instant + after_failure;
     }
@@ -181,12 +186,14 @@ Instant Transfer::ready_at() const {
 void Transfer::compared(const Turn& turn, bool whole) {
     if (turn.kind == Kind::leave) {
         const auto at = leaves_.find(turn.partition);
-        if (at == leaves_.end()) return;
+        if (at == leaves_.end() || at->second.version != turn.version) return;
         at->second.confirmed.insert(turn.partner);
         return drop_confirmed();
     }
     const auto at = gains_.find(turn.partition);
-    if (at == gains_.end()) return;
+    // A pass that saw another list come began before its partner knew of that.
+    if (at == gains_.end() || at->second.base != turn.base || at->second.version != turn.version)
+        return;
     // Who rebuilds its own copy knows too little.
     if (!whole) return failed(turn);
     at->second.learnt.insert(turn.partner);

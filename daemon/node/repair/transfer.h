@@ -41,6 +41,8 @@ class Transfer {
         std::uint16_t partition = 0;
         NodeId partner;
         Kind kind = Kind::gain;
+        std::uint64_t base = 0;     ///< of the oldest live list when the pass began; of a gain
+        std::uint64_t version = 0;  ///< of the newest
     };
     /// What is to be compared next; none while there is nothing, or nobody answers.
     [[nodiscard]] std::optional<Turn> next();
