@@ -73,6 +73,7 @@ struct Node::Parts {
         known_revision = members.revision();
         if (desk.routes.number() == known_ring) {
             exchange.on_lists();
+            purge.on_peers();
         } else {
             known_ring = desk.routes.number();
             report(exchange.on_ring(RingCame::just_now));

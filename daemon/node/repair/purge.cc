@@ -55,6 +55,15 @@ void Purge::on_ring() {
     next_step_ = desk_.now.instant;
 }
 
+void Purge::on_peers() {
+    const auto is_gone = [this](const auto& entry) { return !desk_.routes.find(entry.first); };
+    std::erase_if(asked_, is_gone);
+    std::erase_if(reached_, is_gone);
+    std::erase_if(numbers_, is_gone);
+    std::erase_if(said_, is_gone);
+    std::erase_if(heard_, [this](const NodeId& node) { return !desk_.routes.find(node); });
+}
+
 void Purge::rolled_back() {
     batch_.reset();
     given_up_ = false;
@@ -161,7 +170,8 @@ void Purge::give_up_all(std::uint64_t number) {
 bool Purge::all_answered() const {
     const std::uint64_t own = desk_.fence.number();
     std::size_t there = 0;
-    for (const auto& [node, number] : reached_) there += number >= own;
+    for (const auto& [node, number] : reached_)
+        there += number >= own && desk_.routes.find(node) != nullptr;
     const std::size_t others = desk_.routes.peers().size() - 1;
     if (desk_.breaks(Mutant::fence_raised_alone)) return settled_ && there + 1 >= others;
     return settled() && there == others;

@@ -43,6 +43,8 @@ class Purge {
     [[nodiscard]] Result<void> start();
     /// Another ring: what members said under the old one is void.
     void on_ring();
+    /// Of the same ring somebody who had left is done: what it said counts for nothing now.
+    void on_peers();
     /// A member at `fence` has brought the ring that this node waited for.
     void on_joined(std::uint64_t fence) { be_sure(fence); }
     void rolled_back();
