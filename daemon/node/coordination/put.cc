@@ -143,6 +143,10 @@ void Put::decide(const Object& seen) {
 
 void Put::write(const Clock& context) {
     Desk& desk = service_.desk;
+    // A ring that came since has given the key to others. What this node stored now nobody would
+    // look for; whoever asks again is led to them.
+    if (stands_for_.is_none() && !desk.routes.serves(desk.self(), partition_))
+        return give_up({Code::busy, "the ring has just given the key to other nodes; ask again"});
     phase_ = Phase::writing;
     follow_lists();
     team_ = Team(desk, service_.liveness, partition_, stands_for_);

@@ -172,7 +172,8 @@ class Exchange {
     [[nodiscard]] Result<bool> merge(const std::vector<wire::ExchangeState>& states,
                                      std::uint64_t stamp);
     /// The octets of it.
-    std::size_t give(const std::vector<Bytes>& rows);
+    [[nodiscard]] Result<Bytes> to_be_given(const Slot& slot);
+    [[nodiscard]] Result<std::size_t> give(const std::vector<Bytes>& rows);
     void finish_pass();
     void abandon_pass();
     /// The job that wanted the pass has to rest: it begins again where nothing differs any more.
