@@ -21,10 +21,11 @@ PeerStatusCode Replica::may_serve(std::uint64_t ring, std::uint16_t partition,
         case Routes::Standing::same:
             break;
     }
-    // A stand-in that has become an owner counts as itself only, and is asked so.
+    // A stand-in that has become an owner counts as itself only, and is asked so. One that has left
+    // may have given its last hint away.
     const bool serves = desk.routes.serves(desk.self(), partition);
-    const bool stands_in = !hint_for.is_none();
-    if (stands_in ? serves || !desk.routes.serves(hint_for, partition) : !serves)
+    if (hint_for.is_none()) return serves ? PeerStatusCode::ok : PeerStatusCode::not_owner;
+    if (serves || !desk.routes.serves(hint_for, partition) || !desk.routes.is_member(desk.self()))
         return PeerStatusCode::not_owner;
     return PeerStatusCode::ok;
 }
