@@ -136,6 +136,7 @@ void Exchange::close_to_reads() {
     objects_.rebuilding().clear();
     if (desk_.breaks(Mutant::wiped_answers_reads)) return;
     for (const auto& [partition, rebuild] : rebuilds_) objects_.rebuilding().insert(partition);
+    transfer_.on_rebuilt();
 }
 
 bool Exchange::is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const {
@@ -153,6 +154,7 @@ void Exchange::rebuilt_from(const Pass& pass) {
     if (!is_rebuilt(pass.partition, rebuild)) return;
     rebuilds_.erase(at);
     objects_.rebuilding().erase(pass.partition);
+    transfer_.on_rebuilt();
     notes_due_ = true;
     if (rebuilds_.empty()) desk_.log(Severity::info, "all partitions are rebuilt");
 }

@@ -33,6 +33,8 @@ class Transfer {
 
     /// Lists of owners may be others. Called at start too.
     void on_ring();
+    /// This node's own copy of a partition may count again, for it is rebuilt.
+    void on_rebuilt() { follow_gains(); }
     /// The commit of the present step failed: what was learnt in it is gone.
     void rolled_back();
 

@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <set>
 
-#include "libdynamo/ring/partition_set.h"
+#include "libdynamo/ring/placement.h"
 #include "libdynamo/ring/route.h"
 #include "tests/libdynamo/ring/rings.h"
 #include "tests/libdynamo/ring/settled.h"
@@ -390,6 +390,27 @@ TEST(moving_routes, let_nobody_stand_in_who_is_in_a_live_list) {
         << "3 has left and still serves; that leaves no room for another";
 }
 
+// One that has left and still serves takes no place among the members that may stand in.
+TEST(moving_routes, let_stand_in_who_comes_first_clockwise) {
+    RingState state = ring_of(members(9));
+    stage(state, id(1), Kind::remove, member(4), "", 1);
+    auto planned = plan(state, {});
+    ASSERT_TRUE(planned);
+    state.epochs.push_back(*std::move(planned));
+    const Routes routes(state, {});
+    ASSERT_FALSE(routes.moving().empty());
+    for (const std::uint16_t p : routes.moving()) {
+        const auto distance = [&](const NodeId& node) {
+            std::uint16_t steps = 1;
+            while (routes.owners(static_cast<std::uint16_t>((p + steps) % 64)).front() != node)
+                ++steps;
+            return steps;
+        };
+        EXPECT_TRUE(std::ranges::is_sorted(routes.fallbacks(p), {}, distance)) << p;
+        EXPECT_EQ(routes.fallbacks(p).size() + routes.serving(p).size(), 9U) << p;
+    }
+}
+
 TEST(standing, tells_who_is_behind_and_whose_list_is_newer) {
     RingState state = settled_four();
     append(state, {1, 2, 3, 4}, {{1, 2, 4}, {2, 3, 4}});
@@ -531,6 +552,14 @@ TEST(change_under_way, lets_no_other_begin_though_that_would_move_nothing) {
     EXPECT_NE(refusal(state).message.find("under way"), std::string::npos);
 }
 
+TEST(change_under_way, lets_no_other_begin_where_it_moves_copies_among_the_same_nodes) {
+    RingState state = ring_of(members(5));
+    commit(state, Kind::set, member(2, 3));
+    ASSERT_TRUE(is_moving(state));
+    stage(state, id(1), Kind::set, member(3, 2), "", 1);
+    EXPECT_NE(refusal(state).message.find("under way"), std::string::npos);
+}
+
 TEST(change_under_way, lets_a_node_be_declared_lost) {
     RingState state = ring_of(members(4));
     commit(state, Kind::add, member(5));
@@ -611,10 +640,14 @@ TEST(taking_back, gives_every_partition_its_list_of_before) {
     RingState state = ring_of(members(4));
     const Epoch before = state.head();
     stage(state, id(1), Kind::add, member(5), "", 1);
+    stage(state, id(1), Kind::add, member(6), "", 1);
     stage(state, id(1), Kind::remove, member(2), "", 1);
     commit(state);
     ASSERT_TRUE(is_moving(state));
     take_back(state);
+    const std::vector<std::uint16_t> otherwise =
+        place(before.members, partitions, 3, &state.head());
+    ASSERT_NE(otherwise, before.table) << "what fits as well, and is not what was";
     commit(state);
     EXPECT_EQ(state.head().table, before.table);
     EXPECT_EQ(state.head().members, before.members);

@@ -268,13 +268,13 @@ TEST(voter, accepts_no_ring_that_cannot_come_next) {
 
 /// The first of a ring, whose questions are answered by hand.
 struct Proposer : Seat {
-    explicit Proposer(unsigned members)
-        : Seat(0, about_to_change(members)), ring(about_to_change(members)) {
+    explicit Proposer(unsigned count)
+        : Seat(0, about_to_change(count)), ring(about_to_change(count)) {
         commit();
     }
     void commit() {
         questions(step([&] {
-            const auto planned = this->members.plan();
+            const auto planned = members.plan();
             ASSERT_TRUE(planned);
             vote.commit({1, 1}, {planned->plan}, 60s);
         }));
@@ -306,9 +306,8 @@ struct Proposer : Seat {
 
 TEST(proposer, gives_its_ring_before_each_question_and_asks_every_other_member) {
     Seat seat(0, about_to_change(3));
-    const auto said = seat.step([&] {
-        seat.vote.commit({1, 1}, {seat.members.plan()->plan}, 60s);
-    });
+    const auto said =
+        seat.step([&] { seat.vote.commit({1, 1}, {seat.members.plan()->plan}, 60s); });
     ASSERT_EQ(said.size(), 4u);
     for (const std::size_t at : {0u, 2u}) {
         EXPECT_EQ(said[at].node, said[at + 1].node);
@@ -417,9 +416,7 @@ TEST(proposer, takes_over_what_it_has_accepted_itself) {
     Seat seat(0, about_to_change(3));
     const Bytes accepted = plan_of(about_to_change(3), 2);
     seat.vote.recall({3, {4, node_id(2)}, {4, node_id(2)}, accepted});
-    auto said = seat.step([&] {
-        seat.vote.commit({1, 1}, {seat.members.plan()->plan}, 60s);
-    });
+    auto said = seat.step([&] { seat.vote.commit({1, 1}, {seat.members.plan()->plan}, 60s); });
     const auto& ask = std::get<VoteAsk>(said.back().message);
     EXPECT_EQ(ask.round, 5u) << "later than it has promised before its restart";
     said = seat.step([&] { seat.vote.on(node_id(1), {ask.id, true, ask.round, 0, {}, {}}); });
@@ -588,6 +585,14 @@ bool is_acceptance(const wire::PeerMessage& message) {
     return ask && !ask->value.empty();
 }
 
+/// The proposer hears nothing of it.
+auto accepted_by_second_only(Assembly& assembly) {
+    return [&](unsigned, unsigned to, const wire::PeerMessage& message) {
+        if (is_acceptance(message)) return to == 1;
+        return !std::holds_alternative<VoteReply>(message) || !assembly[1].vote.open();
+    };
+}
+
 TEST(vote, chooses_what_one_operator_commits_though_one_of_three_is_dead) {
     Assembly assembly(3);
     assembly.stop(2);
@@ -622,7 +627,6 @@ TEST(vote, brings_a_voter_that_is_behind_up_to_the_ring_first) {
     assembly.settle();
     ASSERT_EQ(assembly[2].number(), 2u);
     assembly.restart(2);
-    assembly.stop(1);
     Seat& first = assembly[0];
     first.step([&] {
         RingState settled = *first.members.ring();
@@ -633,8 +637,7 @@ TEST(vote, brings_a_voter_that_is_behind_up_to_the_ring_first) {
     });
     assembly.commit(0);
     assembly.settle();
-    EXPECT_EQ(assembly[0].number(), 4u);
-    EXPECT_EQ(assembly[2].number(), 4u);
+    EXPECT_EQ(assembly.at(4), 3u) << "ring 3 has four members, so 2 was needed";
 }
 
 TEST(vote, lets_one_of_two_operators_win_and_tells_the_other) {
@@ -649,7 +652,9 @@ TEST(vote, lets_one_of_two_operators_win_and_tells_the_other) {
         ASSERT_EQ(outcomes.size(), 1u);
         const bool mine = assembly[index].members.ring()->head().proposer == node_id(index);
         EXPECT_EQ(outcomes[0].reply.has_value(), mine);
-        if (!mine) EXPECT_EQ(outcomes[0].reply.error().code, Code::stale_plan);
+        if (!mine) {
+            EXPECT_EQ(outcomes[0].reply.error().code, Code::stale_plan);
+        }
         won += mine ? 1 : 0;
     }
     EXPECT_EQ(won, 1u);
@@ -658,9 +663,7 @@ TEST(vote, lets_one_of_two_operators_win_and_tells_the_other) {
 TEST(vote, is_ended_by_a_voter_that_has_accepted_when_the_proposer_is_dead) {
     Assembly assembly(3);
     // The proposer dies once 1 alone has heard what it is to accept.
-    assembly.filter = [](unsigned, unsigned to, const wire::PeerMessage& message) {
-        return !is_acceptance(message) || to == 1;
-    };
+    assembly.filter = accepted_by_second_only(assembly);
     assembly.commit(0);
     assembly.pass(10ms);
     assembly.filter = {};
@@ -699,8 +702,7 @@ TEST(vote, is_nothing_when_the_proposer_dies_before_anybody_has_accepted) {
 TEST(vote, is_ended_after_a_restart_of_all) {
     Assembly assembly(3);
     assembly.filter = [&](unsigned, unsigned to, const wire::PeerMessage& message) {
-        return !(std::holds_alternative<VoteReply>(message) && to == 0 &&
-                 assembly[1].vote.open());
+        return !(std::holds_alternative<VoteReply>(message) && to == 0 && assembly[1].vote.open());
     };
     assembly.commit(0);
     assembly.pass(10ms);
@@ -721,10 +723,6 @@ TEST(vote, is_ended_after_a_restart_of_all) {
 // Accepted by a majority: chosen, whoever proposes something else afterwards.
 TEST(vote, stays_with_what_was_chosen_though_nobody_knew) {
     Assembly assembly(3);
-    assembly.filter = [](unsigned from, unsigned, const wire::PeerMessage& message) {
-        const auto* reply = std::get_if<VoteReply>(&message);
-        return !is_acceptance(message) ? !reply || from != 2 : true;
-    };
     assembly.filter = [&](unsigned, unsigned to, const wire::PeerMessage& message) {
         return !(to == 2 && is_acceptance(message)) &&
                !(std::holds_alternative<VoteReply>(message) && assembly[1].vote.open());
@@ -748,9 +746,7 @@ TEST(vote, stays_with_what_was_chosen_though_nobody_knew) {
 
 TEST(vote, goes_on_until_there_is_a_majority_again) {
     Assembly assembly(3);
-    assembly.filter = [](unsigned, unsigned to, const wire::PeerMessage& message) {
-        return !is_acceptance(message) || to == 1;
-    };
+    assembly.filter = accepted_by_second_only(assembly);
     assembly.commit(0);
     assembly.pass(10ms);
     assembly.filter = {};
