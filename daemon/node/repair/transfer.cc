@@ -91,6 +91,7 @@ void Transfer::rolled_back() {
     learnt_.clear();
     sealed_.clear();
     durable_.clear();
+    dropped_at_.reset();
     seal_at_ = Instant::max();
     looks_again_ = true;
     on_ring();
@@ -222,6 +223,8 @@ void Transfer::failed(const Turn& turn) {
 
 bool Transfer::is_confirmed(std::uint16_t partition, const Leave& leave) const {
     if (desk_.breaks(Mutant::dropped_at_once)) return true;
+    // It is known to have handed over all of it, and a failed commit has brought it back.
+    if (!desk_.routes.find(desk_.self()) && !desk_.routes.is_lost(desk_.self())) return true;
     if (desk_.breaks(Mutant::dropped_after_one) && !leave.confirmed.empty()) return true;
     return takers(partition, leave).empty();
 }
@@ -243,6 +246,7 @@ void Transfer::drop_confirmed() {
             continue;
         }
         desk_.counters.add("transfer.dropped");
+        dropped_at_ = desk_.now.instant;
         at = leaves_.erase(at);
         if (leaves_.empty()) desk_.log(Severity::info, "all that moved away is handed over");
     }
@@ -271,12 +275,14 @@ void Transfer::tick() {
         durable_.merge(sealed_);
         sealed_.clear();
     }
+    if (dropped_at_ && desk_.now.instant > *dropped_at_) dropped_at_.reset();
     if (desk_.now.instant >= seal_at_) seal();
 }
 
 Instant Transfer::wake_at() const {
     Instant wake = seal_at_;
     if (!sealed_.empty()) wake = std::min(wake, sealed_at_ + Duration(1));
+    if (dropped_at_) wake = std::min(wake, *dropped_at_ + Duration(1));
     return wake;
 }
 

@@ -62,8 +62,9 @@ class Transfer {
     [[nodiscard]] Instant wake_at() const;
     /// Partitions that are complete here and on the disk since the last call.
     [[nodiscard]] std::set<std::uint16_t> take_complete();
-    /// Whether this node holds nothing any more of what it does not serve, for certain.
-    [[nodiscard]] bool has_left() const { return !looks_again_ && leaves_.empty(); }
+    /// Whether this node holds nothing any more of what it does not serve: what was dropped in the
+    /// present step may come back when its commit fails.
+    [[nodiscard]] bool has_left() const { return !looks_again_ && leaves_.empty() && !dropped_at_; }
 
     [[nodiscard]] std::size_t gaining() const { return gains_.size(); }
     [[nodiscard]] std::size_t leaving() const { return leaves_.size(); }
@@ -106,6 +107,7 @@ class Transfer {
     std::set<std::uint16_t> durable_;  ///< on the disk
     Instant seal_at_ = Instant::max();
     Instant sealed_at_;
+    std::optional<Instant> dropped_at_;  ///< until the commit of that step is known to be good
 };
 
 }  // namespace dynamo
