@@ -426,7 +426,8 @@ class Examples(Tools):
     before = {"dyn-merge": siblings.format("cart:7") + siblings.format("note"),
               "dyn-load": dump,
               "dyn-merkle-diff": dump + "; dyn-repair run; dyn-merkle-diff n1 --save n1.tree"}
-    elsewhere = re.compile(r"^dyn-cluster|^dyn-bench|^dyn-ring (join|commit|plan)|other:7100")
+    elsewhere = re.compile(r"^dyn-cluster|^dyn-bench|other:7100|"
+                           r"^dyn-ring (join|leave|replace|cancel|diff|commit|plan)")
 
     def test_of_every_tool(self):
         for tool in sorted(path.name for path in BIN.glob("dyn-*")):

@@ -152,6 +152,13 @@ Setup draw_setup(std::uint64_t seed) {
             setup.faults[static_cast<std::size_t>(fault)] = false;
         setup.durability = Durability::sync;
         setup.sends_exactly_w = setup.one_compares = false;
+        // A copy that should not have counted is soon made whole by whatever else compares.
+        if (ring.chance(0.4)) setup.exchange_every = std::chrono::seconds(15);
+        if (ring.chance(0.3)) setup.network.drop = std::max(setup.network.drop, 0.15);
+        if (ring.chance(0.5)) {
+            setup.faults[static_cast<std::size_t>(Fault::power)] = true;
+            setup.strikes += 6;
+        }
         return setup;
     }
     // What a job promises is not promised of what is purged or damaged (tests/sim/job_watch.h).

@@ -95,7 +95,7 @@ struct Group {
             EXPECT_LE(offer->items.size(), 256u);
         }
         if (const auto* reply = std::get_if<ExchangeReply>(&message)) {
-            EXPECT_LE(reply->states.size(), 64u);
+            EXPECT_LE(reply->states.size(), 32u);
             EXPECT_LE(reply->want.size(), 256u);
         }
         return true;
@@ -209,7 +209,7 @@ TEST(exchange, compares_two_thousand_rows_in_bounded_stretches) {
     group.at(0).exchange.tick();
     group.settle();
     EXPECT_EQ(group.at(0).exchange.passes(), 1u);
-    EXPECT_GE(group.offers, 2000u / 3 / 64);
+    EXPECT_GE(group.offers, 2000u / 3 / 32);
     EXPECT_EQ(group.at(0).everything().size(), 2000u);
     EXPECT_EQ(group.at(0).everything(), group.at(1).everything());
     // Equal copies take only the comparing.
@@ -522,7 +522,7 @@ TEST(exchange, resumes_an_abandoned_rebuild_where_it_had_come_to) {
     };
     group.at(1).exchange.tick();
     group.settle();
-    EXPECT_EQ(group.at(1).everything().size(), 5u * 64);
+    EXPECT_EQ(group.at(1).everything().size(), 5u * 32);
     group.pass(400ms);
     group.pass(400ms);
     EXPECT_EQ(group.at(1).desk.counters.of("exchange.abandoned"), 1u);
@@ -535,7 +535,7 @@ TEST(exchange, resumes_an_abandoned_rebuild_where_it_had_come_to) {
     group.settle();
     EXPECT_EQ(group.at(1).objects.rebuilding().size(), 0u);
     EXPECT_EQ(group.at(1).everything().size(), 1000u);
-    EXPECT_EQ(group.offers, (1000u - 5 * 64 + 63) / 64);
+    EXPECT_EQ(group.offers, (1000u - 5 * 32 + 31) / 32);
 }
 
 TEST(exchange, goes_back_to_what_is_noted_when_a_commit_fails) {

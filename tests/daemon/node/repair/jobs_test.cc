@@ -164,10 +164,10 @@ TEST(jobs, mend_no_faster_than_their_rate_and_hold_nothing_else_up) {
     Rig rig({.nodes = 3, .cluster = {.partitions = 1}});
     write_past_the_third(rig, 600);
     JobRequest request = begin("one", "\x80");
-    request.rate = 50;
+    request.rate = 25;
     (void)rig.call(2, request);
     rig.pass(300ms);
-    EXPECT_EQ(share(rig, 2, "one").different, 64u) << "what one offer spans";
+    EXPECT_EQ(share(rig, 2, "one").different, 32u) << "what one offer spans";
     EXPECT_EQ(share(rig, 2, "one").state, JobState::running);
     rig.pass(2s);
     EXPECT_GE(rig.stat(2, "exchange.passes"), 1) << "it rests, others do not";
