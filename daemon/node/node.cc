@@ -284,8 +284,9 @@ void Node::Parts::follow_purge() {
                            desk.options.self.name, Applied::maybe});
     mend.on_ring();
     jobs.given_up();
-    transfer.rolled_back();
+    // What is to be rebuilt first: a copy that was given up counts for nothing.
     report(exchange.given_up());
+    transfer.rolled_back();
 }
 
 void Node::on_unreachable(const NodeId& node, Now now) {
@@ -319,8 +320,8 @@ void Node::tick(Now now) {
     parts.purge.tick();
     parts.objects.trees().tick();
     parts.vote.tick();
-    parts.follow_transfer();
     parts.follow_ring();
+    parts.follow_transfer();
 }
 
 Instant Node::wake_at() const {

@@ -194,8 +194,11 @@ Result<Epoch> plan(const RingState& state, const Sha256& parent) {
     const Epoch* const before =
         state.epochs.size() > 1 ? &state.epochs[state.epochs.size() - 2] : nullptr;
     const bool moving = is_moving(state);
-    const bool takes_back = moving && before && same_nodes(next.members, before->members) &&
-                            !same_nodes(next.members, head.members);
+    // Weights and zones move copies as well as nodes that come and go.
+    const bool takes_back =
+        moving && before && next.members != head.members &&
+        (next.members == before->members ||
+         (same_nodes(next.members, before->members) && !same_nodes(next.members, head.members)));
     if (moving && !takes_back && next.lost == head.lost)
         return fail(Code::refused,
                     "a change is under way: wait for its end (dyn-ring wait), or take it back "

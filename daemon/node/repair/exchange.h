@@ -90,6 +90,9 @@ class Exchange {
     [[nodiscard]] const Pairs& pairs() const { return pairs_; }
 
   private:
+    /// Notes that could not be read or written are tried again after that; meanwhile this node
+    /// answers no reads.
+    static constexpr Duration notes_again = std::chrono::seconds(1);
     /// What is compared with whom at present.
     struct Pass {
         std::uint16_t partition = 0;
@@ -135,6 +138,7 @@ class Exchange {
     void note_again();
     [[nodiscard]] Result<void> write_notes();
     /// Has Objects answer no read of what is being rebuilt.
+    [[nodiscard]] bool end_rebuilds();
     void close_to_reads();
     [[nodiscard]] bool is_rebuilt(std::uint16_t partition, const Rebuild& rebuild) const;
     void rebuilt_from(const Pass& pass);

@@ -36,11 +36,7 @@ Result<void> Exchange::on_ring(RingCame came) {
     // What is being rebuilt starts over: there may be other owners to learn from.
     const auto& owned = desk_.routes.served_by(desk_.self());
     for (auto& [partition, rebuild] : rebuilds_) rebuild = {};
-    const auto ended = std::erase_if(rebuilds_, [&](const auto& entry) {
-        return !std::ranges::binary_search(owned, entry.first) ||
-               is_rebuilt(entry.first, entry.second);
-    });
-    if (ended > 0) notes_due_ = true;
+    (void)end_rebuilds();
     close_to_reads();
     turn_ = desk_.random.below(std::max<std::size_t>(1, owned.size()));
     turn_owner_ = 0;
@@ -55,10 +51,22 @@ Result<void> Exchange::on_ring(RingCame came) {
     return notes_due_ ? write_notes() : Result<void>{};
 }
 
+/// Of what is not served any more, and of what needs nothing more by the lists of now.
+bool Exchange::end_rebuilds() {
+    const auto& served = desk_.routes.served_by(desk_.self());
+    const auto ended = std::erase_if(rebuilds_, [&](const auto& entry) {
+        return !std::ranges::binary_search(served, entry.first) ||
+               is_rebuilt(entry.first, entry.second);
+    });
+    if (ended > 0) notes_due_ = true;
+    return ended > 0;
+}
+
 /// Whether the stored copies are whole is not known yet, so none of them answers a read.
 void Exchange::wait_for_notes() {
     notes_unread_ = true;
-    notes_at_ = next_turn_ = desk_.now.instant + desk_.options.exchange_interval;
+    notes_at_ = next_turn_ =
+        desk_.now.instant + std::min<Duration>(desk_.options.exchange_interval, notes_again);
     for (const std::uint16_t partition : desk_.routes.served_by(desk_.self()))
         objects_.rebuilding().insert(partition);
 }

@@ -36,13 +36,16 @@ Duration Exchange::between_turns() const {
 
 void Exchange::on_lists() {
     pair_up();
+    // Of an older list that has ended nothing needs to be learnt.
+    if (!notes_unread_ && end_rebuilds()) close_to_reads();
     // What is not served any more takes nothing any more; it is handed over as it is.
     if (pass_ && !desk_.routes.serves(desk_.self(), pass_->partition) && !hands_over())
         pass_.reset();
 }
 
 void Exchange::note_again() {
-    notes_at_ = desk_.now.instant + desk_.options.exchange_interval;
+    notes_at_ =
+        desk_.now.instant + std::min<Duration>(desk_.options.exchange_interval, notes_again);
     if (notes_unread_)
         if (const auto read = on_ring(RingCame::at_start); !read)
             desk_.log(Severity::error, "notes cannot be read: " + read.error().message);

@@ -39,13 +39,14 @@ void Transfer::follow_gains() {
         else
             gain = {base, version, {}, desk_.now.instant};
     }
-    // What was complete for one list is not for another.
+    // What was complete for one list is not for another, nor is it when this node's own copy, which
+    // counted, is given up.
     const auto is_over = [&](std::uint16_t partition) {
         const auto before = gains_.find(partition);
         const auto now = gains.find(partition);
         return before == gains_.end() || now == gains.end() ||
                before->second.base != now->second.base ||
-               before->second.version != now->second.version;
+               before->second.version != now->second.version || !is_enough(partition, now->second);
     };
     std::erase_if(learnt_, is_over);
     std::erase_if(sealed_, is_over);
@@ -271,6 +272,11 @@ void Transfer::seal() {
 
 void Transfer::tick() {
     if (looks_again_) follow_leaves();
+    // Who may have to give up what it holds says nothing of it.
+    if (desk_.fence.out_of_date() || desk_.fence.unsure()) {
+        if (desk_.now.instant >= seal_at_) seal_at_ = desk_.now.instant + after_failure;
+        return;
+    }
     if (!sealed_.empty() && desk_.now.instant > sealed_at_) {
         durable_.merge(sealed_);
         sealed_.clear();
@@ -281,6 +287,7 @@ void Transfer::tick() {
 
 Instant Transfer::wake_at() const {
     Instant wake = seal_at_;
+    if (desk_.fence.out_of_date() || desk_.fence.unsure()) return wake;
     if (!sealed_.empty()) wake = std::min(wake, sealed_at_ + Duration(1));
     if (dropped_at_) wake = std::min(wake, *dropped_at_ + Duration(1));
     return wake;

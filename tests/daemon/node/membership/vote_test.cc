@@ -118,6 +118,7 @@ TEST(voter, keeps_what_it_accepts_before_it_says_so) {
     EXPECT_TRUE(reply->granted);
     EXPECT_EQ(*voter.kept, (wire::Ballots{3, {4, node_id(0)}, {4, node_id(0)}, value}));
     EXPECT_TRUE(voter.vote.open());
+    EXPECT_LE(voter.vote.wake_at(), voter.work.desk.now.instant + until_taken_over);
     EXPECT_EQ(voter.number(), 2u) << "one voter chooses nothing";
 }
 
@@ -199,7 +200,6 @@ TEST(voter, is_free_again_with_the_next_number) {
     const Bytes chosen = plan_of(voter.ring, 0);
     ASSERT_TRUE(voter.grants(0, 9, chosen));
     voter.step([&] { ASSERT_TRUE(voter.members.chosen(chosen)); });
-    EXPECT_FALSE(voter.vote.open());
     EXPECT_EQ(voter.vote.wake_at(), Instant::max()) << "the outcome is there";
     const auto reply = voter.asked(0, 1, {}, 4);
     ASSERT_TRUE(reply);
@@ -436,8 +436,10 @@ TEST(proposer, asks_again_with_a_later_ballot_and_counts_anew) {
     proposer.pass(2 * proposer.work.desk.options.replica_timeout);
     EXPECT_EQ(proposer.asks.back().round, 3u);
     EXPECT_TRUE(proposer.accepts().empty()) << "from the beginning";
-    proposer.grant(4);
-    EXPECT_EQ(proposer.number(), 2u);
+    for (const unsigned voter : {4u, 1u}) proposer.grant(voter);
+    EXPECT_EQ(proposer.number(), 2u) << "that were promises";
+    for (const unsigned voter : {4u, 1u}) proposer.grant(voter);
+    EXPECT_EQ(proposer.number(), 3u);
 }
 
 TEST(proposer, tells_its_operator_when_no_majority_answers_in_time_that_it_may_be_made_later) {
@@ -599,7 +601,6 @@ TEST(vote, chooses_what_one_operator_commits_though_one_of_three_is_dead) {
     assembly.commit(0);
     assembly.settle();
     EXPECT_EQ(assembly.at(3), 2u) << "1 is told at once";
-    EXPECT_EQ(*assembly[1].members.ring(), *assembly[0].members.ring());
     EXPECT_FALSE(assembly[1].vote.open());
     const auto outcomes = assembly[0].vote.take_outcomes();
     ASSERT_EQ(outcomes.size(), 1u);
