@@ -92,7 +92,7 @@ struct Node::Parts {
             members.note_complete(complete);
         const bool leaves = desk.routes.find(desk.self()) && !desk.routes.is_member(desk.self());
         if (leaves && desk.routes.served_by(desk.self()).empty() && transfer.has_left() &&
-            objects.hints_counted() &&
+            objects.hints_counted() && coordinator.in_progress() == 0 &&
             (objects.hints_held() == 0 || desk.breaks(Mutant::released_with_hints)))
             members.note_released();
     }

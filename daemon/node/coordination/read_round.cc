@@ -194,10 +194,13 @@ std::optional<Instant> ReadRound::next_silence() const {
 void ReadRound::repair() {
     if (merged_.empty()) return;
     const Bytes joined = wire::encode(merged_);
+    const Desk& desk = service_.desk;
     for (const auto& [node, state] : answers_) {
         if (state == joined) continue;
+        // Its list may have ended since it answered: then it keeps nothing of the key.
+        if (!desk.routes.serves(node, slot_.partition)) continue;
         service_.desk.counters.add("repairs.by_read");
-        if (node == service_.desk.self())
+        if (node == desk.self())
             (void)service_.objects.merge_in(slot_, merged_, joined, stamp_);
         else
             service_.desk.send(node, wire::WriteRequest{0, {}, key_, joined, stamp_});
