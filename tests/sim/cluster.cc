@@ -330,13 +330,15 @@ void Cluster::check_erased(unsigned node, unsigned owner, const Bytes& key, cons
     if (owner == node &&
         (std::ranges::all_of(before.siblings, &Sibling::tombstone) || (last && last->tombstone)))
         return world_.ledger.committed(node, processes_[node]->id(), key, before, {}, false);
-    const RingState* ring = processes_[node]->node() ? processes_[node]->node()->ring() : nullptr;
+    // What was handed over and a ring that has its owner serve again may come in one step: it is
+    // judged by the ring that the node had when the step began.
+    const auto ring = wire::decode_ring(processes_[node]->saved_ring());
     const Routes known = ring ? Routes(*ring, {}) : Routes();
     const bool serves = known.serves(processes_[owner]->id(), known.partition_of(position_of(key)));
     if (!serves) {
         if (owner == node) world_.marks.hit(Mark::copy_handed_over);
         // Who was an owner when it took the hint hands it over with all that it holds.
-        return check_handed_over({node, owner}, key, before);
+        return check_handed_over({node, owner}, known, key, before);
     }
     if (owner == node)
         return world_.verdict.fail(rule::lost, key, who + " erased its record of the key");
@@ -349,10 +351,9 @@ void Cluster::check_erased(unsigned node, unsigned owner, const Bytes& key, cons
                             ", which never stored " + world_.ledger.show(key, missing));
 }
 
-void Cluster::check_handed_over(const Dropped& dropped, const Bytes& key, const Object& before) {
+void Cluster::check_handed_over(const Dropped& dropped, const Routes& known, const Bytes& key,
+                                const Object& before) {
     const auto [node, kept_for] = dropped;
-    const RingState* ring = processes_[node]->node()->ring();
-    const Routes known(*ring, {});
     for (const NodeId& id : known.owners(known.partition_of(position_of(key)))) {
         const unsigned owner = index_of(id);
         WriteSet missing;

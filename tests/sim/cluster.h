@@ -99,13 +99,14 @@ class Cluster final : public Surroundings {
     [[nodiscard]] Row read_row(const Disk::Change& change);
     void committed_row(unsigned node, const Disk::Change& change);
     void check_erased(unsigned node, unsigned owner, const Bytes& key, const Object& before);
-    /// That all owners which the node knows have held what it forgets of a key that it does not
-    /// serve, or that it keeps for one that does not.
+    /// That all owners of the ring that the node had have held what it forgets of a key that it
+    /// does not serve, or that it keeps for one that does not.
     struct Dropped {
         unsigned node;
         unsigned kept_for;  ///< itself: it was its own record
     };
-    void check_handed_over(const Dropped& dropped, const Bytes& key, const Object& before);
+    void check_handed_over(const Dropped& dropped, const Routes& known, const Bytes& key,
+                           const Object& before);
     [[nodiscard]] NodeOptions options_of(unsigned index) const;
     [[nodiscard]] bool stage_all();
 

@@ -5,8 +5,21 @@
 namespace dynamo::sim {
 
 bool FaultAtlas::may_lose(unsigned node, const Bytes& key) {
+    // While a ring changes, each list that anybody takes for live has to keep what was promised.
+    std::vector<OwnerList> lists;
+    for (unsigned other = 0; other < cluster_.size(); ++other)
+        for (OwnerList& list : cluster_.lists_at(other, key))
+            if (std::ranges::find(lists, list) == lists.end()) lists.push_back(std::move(list));
+    if (lists.size() <= 1) return may_lose(node, key, cluster_.owners(key));
+    return std::ranges::all_of(lists, [&](const OwnerList& list) {
+        std::vector<unsigned> owners;
+        for (const NodeId& id : list.owners) owners.push_back(cluster_.index_of(id));
+        return may_lose(node, key, owners);
+    });
+}
+
+bool FaultAtlas::may_lose(unsigned node, const Bytes& key, const std::vector<unsigned>& owners) {
     const auto& writes = world_.ledger.writes(key);
-    const std::vector<unsigned> owners = cluster_.owners(key);
     // Somebody has to be left who can say what there is.
     if (std::ranges::none_of(owners, [&](unsigned owner) {
             return owner != node && !dead_.contains(owner) && cluster_.is_whole(owner) &&

@@ -30,6 +30,9 @@ class FaultAtlas {
     void bury(unsigned node) { dead_.insert(node); }
 
   private:
+    [[nodiscard]] bool may_lose(unsigned node, const Bytes& key,
+                                const std::vector<unsigned>& owners);
+
     World& world_;
     Cluster& cluster_;
     std::set<unsigned> dead_;

@@ -150,7 +150,6 @@ Setup draw_setup(std::uint64_t seed) {
              {Fault::lose_shard, Fault::roll_back, Fault::dead_for_good, Fault::stranger,
               Fault::damage, Fault::bad_page, Fault::short_log, Fault::corner})
             setup.faults[static_cast<std::size_t>(fault)] = false;
-        setup.durability = Durability::sync;
         setup.sends_exactly_w = setup.one_compares = false;
         // A copy that should not have counted is soon made whole by whatever else compares.
         if (ring.chance(0.4)) setup.exchange_every = std::chrono::seconds(15);

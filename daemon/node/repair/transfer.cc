@@ -222,10 +222,14 @@ void Transfer::failed(const Turn& turn) {
 // ------------------------------------------------------------------------------------------
 // what comes of it
 
+/// All members know that it has handed over what it held.
+bool Transfer::has_gone() const {
+    return !desk_.routes.find(desk_.self()) && !desk_.routes.is_lost(desk_.self());
+}
+
 bool Transfer::is_confirmed(std::uint16_t partition, const Leave& leave) const {
     if (desk_.breaks(Mutant::dropped_at_once)) return true;
-    // It is known to have handed over all of it, and a failed commit has brought it back.
-    if (!desk_.routes.find(desk_.self()) && !desk_.routes.is_lost(desk_.self())) return true;
+    if (has_gone()) return true;  // a failed commit or an old disk has brought it back
     if (desk_.breaks(Mutant::dropped_after_one) && !leave.confirmed.empty()) return true;
     return takers(partition, leave).empty();
 }
@@ -246,6 +250,7 @@ void Transfer::drop_confirmed() {
             ++at;
             continue;
         }
+        desk_.outbox.sync = true;  // nothing comes back of what is said to be gone
         desk_.counters.add("transfer.dropped");
         dropped_at_ = desk_.now.instant;
         at = leaves_.erase(at);
@@ -272,6 +277,8 @@ void Transfer::seal() {
 
 void Transfer::tick() {
     if (looks_again_) follow_leaves();
+    // Who has left asks nobody, and nobody tells it the number of its fence.
+    if (!leaves_.empty() && has_gone()) drop_confirmed();
     // Who may have to give up what it holds says nothing of it.
     if (desk_.fence.out_of_date() || desk_.fence.unsure()) {
         if (desk_.now.instant >= seal_at_) seal_at_ = desk_.now.instant + after_failure;
@@ -287,6 +294,7 @@ void Transfer::tick() {
 
 Instant Transfer::wake_at() const {
     Instant wake = seal_at_;
+    if (has_gone()) wake = std::min(wake, ready_at());
     if (desk_.fence.out_of_date() || desk_.fence.unsure()) return wake;
     if (!sealed_.empty()) wake = std::min(wake, sealed_at_ + Duration(1));
     if (dropped_at_) wake = std::min(wake, *dropped_at_ + Duration(1));

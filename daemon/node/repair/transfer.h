@@ -89,6 +89,7 @@ class Transfer {
     [[nodiscard]] std::vector<NodeId> takers(std::uint16_t partition, const Leave& leave) const;
     [[nodiscard]] std::optional<Turn> next_gain();
     [[nodiscard]] std::optional<Turn> next_leave();
+    [[nodiscard]] bool has_gone() const;
     [[nodiscard]] bool is_confirmed(std::uint16_t partition, const Leave& leave) const;
     void drop_confirmed();
     void seal();
