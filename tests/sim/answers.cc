@@ -138,6 +138,25 @@ bool is_on_every_list(World& world, Cluster& cluster, unsigned coordinator, cons
 
 }  // namespace
 
+WriteSet on_every_list(World& world, Cluster& cluster, const Bytes& key) {
+    const std::size_t count = world.ledger.writes(key).size();
+    WriteSet all;
+    for (std::size_t i = 0; i < count; ++i) all.add(i);
+    const RingState& ring = cluster.known_ring();
+    for (const OwnerList& list :
+         live_lists(ring, partition_of(position_of(key), ring.settings.partitions))) {
+        std::vector<std::size_t> holders(count);
+        for (const NodeId& owner : list.owners)
+            if (const auto held = cluster.stored_whole(cluster.index_of(owner), key))
+                for (std::size_t i = 0; i < count; ++i)
+                    holders[i] += held->clock.covers(world.ledger.writes(key)[i].dot);
+        for (std::size_t i = 0; i < count; ++i)
+            if (holders[i] < std::min<std::size_t>(world.setup.w, list.owners.size()))
+                all.remove(i);
+    }
+    return all;
+}
+
 WriteSet token_set(World& world, const Cluster& cluster, const Bytes& key, const Bytes& token) {
     const auto context = wire::decode_context(token, cluster.id(), position_of(key));
     if (!context) {

@@ -11,6 +11,10 @@
 
 namespace dynamo::sim {
 
+/// The writes that W owners of each live list hold for certain, by the newest ring there is: a read
+/// that begins now has to see them, whatever changes meanwhile.
+[[nodiscard]] WriteSet on_every_list(World& world, Cluster& cluster, const Bytes& key);
+
 /// Invariants 3 and 6 for a get: it shows what was written, and its context covers exactly that and
 /// what it supersedes. Fills in what was shown.
 void check_got(World& world, const Cluster& cluster, LogEntry& entry, const wire::GetReply& reply);

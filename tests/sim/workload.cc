@@ -167,6 +167,8 @@ void Workload::begin(const Operation& operation, const Bytes& value) {
             entry.required[all[i].owners].add(i);
             if (all[i].strict) entry.strict.add(i);
         }
+    if (world_.setup.ring_changes > 0)
+        entry.strict.add(on_every_list(world_, cluster_, operation.key));
     wire::ClientRequest body = request_of(entry);
     if (entry.operation.kind == Operation::Kind::put)
         world_.ledger.expect({operation.key, entry.value, !operation.resend,
