@@ -48,6 +48,7 @@ enum class Mark : std::uint8_t {
     copy_handed_over,
     read_begun_again,
     change_taken_back,
+    ambushed,
     count_,
 };
 
@@ -90,6 +91,7 @@ inline constexpr std::array<std::string_view, static_cast<std::size_t>(Mark::cou
     "a copy was handed over and dropped",
     "a read had to see a write across a change",
     "a change was taken back",
+    "who missed a change and who came by it were left alone",
 };
 
 class Marks {

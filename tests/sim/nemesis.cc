@@ -16,7 +16,8 @@ bool is_network(Fault fault) {
 
 bool is_of_copies(Fault fault) {
     return fault == Fault::lose_shard || fault == Fault::roll_back || fault == Fault::damage ||
-           fault == Fault::bad_page || fault == Fault::short_log || fault == Fault::corner;
+           fault == Fault::bad_page || fault == Fault::short_log || fault == Fault::corner ||
+           fault == Fault::ambush;
 }
 
 bool is_of_disk(Fault fault) {
@@ -54,8 +55,11 @@ std::string describe(const Strike& strike) {
            std::to_string(strike.lasts.count() / 1000) + " ms";
 }
 
-Nemesis::Nemesis(World& world, Cluster& cluster)
-    : world_(world), cluster_(cluster), atlas_(world, cluster) {}
+Nemesis::Nemesis(World& world, Cluster& cluster, RingChanges& changes)
+    : world_(world),
+      cluster_(cluster),
+      atlas_(world, cluster),
+      ambush_(world, cluster, atlas_, changes) {}
 
 void Nemesis::schedule(const Strike& planned) {
     if (planned.fault == Fault::roll_back) {
@@ -291,6 +295,9 @@ void Nemesis::strike_copies(const Strike& strike) {
     Process& process = cluster_.process(strike.node);
     Disk& disk = process.disk();
     if (strike.fault == Fault::corner) return corner(strike);
+    if (strike.fault == Fault::ambush)
+        return ambush_.begin({strike.number, strike.detail, strike.lasts + std::chrono::seconds(2),
+                              milliseconds(1500 + (strike.detail >> 32) % 2000)});
     if (strike.node == dead_) return;
     if (strike.fault == Fault::damage) return damage_records(strike);
     if (!atlas_.may_lose(strike.node)) return;
@@ -318,6 +325,7 @@ void Nemesis::strike_copies(const Strike& strike) {
 
 void Nemesis::heal() {
     over_ = true;
+    ambush_.end();
     cluster_.network().heal();
     for (unsigned i = 0; i < cluster_.size(); ++i) {
         Process& process = cluster_.process(i);

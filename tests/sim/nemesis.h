@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "tests/sim/ambush.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/fault_atlas.h"
 
@@ -30,7 +31,7 @@ struct Strike {
 
 class Nemesis {
   public:
-    Nemesis(World& world, Cluster& cluster);
+    Nemesis(World& world, Cluster& cluster, RingChanges& changes);
 
     void schedule(const Strike& strike);
     void strike(const Strike& strike);
@@ -61,6 +62,7 @@ class Nemesis {
     World& world_;
     Cluster& cluster_;
     FaultAtlas atlas_;
+    Ambush ambush_;
     unsigned dead_ = UINT32_MAX;
     std::set<unsigned> wiped_;
     bool over_ = false;

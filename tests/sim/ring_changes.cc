@@ -47,6 +47,24 @@ std::optional<unsigned> RingChanges::member_up(Random& random) const {
     return up[random.below(up.size())];
 }
 
+std::optional<unsigned> RingChanges::spare(Random& random) const {
+    std::vector<unsigned> never_joined;
+    for (unsigned i = 0; i < cluster_.size(); ++i)
+        if (cluster_.process(i).node() && !cluster_.process(i).node()->ring())
+            never_joined.push_back(i);
+    if (never_joined.empty()) return std::nullopt;
+    return never_joined[random.below(never_joined.size())];
+}
+
+std::optional<unsigned> RingChanges::replace(unsigned via, unsigned leaver, Random random) {
+    const auto joiner = spare(random);
+    if (!joiner) return std::nullopt;
+    stage(via, request_for(self(*joiner), MemberOp::Kind::add));
+    stage(via, request_for(self(leaver), MemberOp::Kind::remove));
+    world_.timeline.after(milliseconds(20), [this, via] { commit(via); });
+    return joiner;
+}
+
 void RingChanges::stage(unsigned via, const wire::StageRequest& request) {
     cluster_.ask(operator_end, via, {++asked_, seconds(2), {}, request});
 }
@@ -57,19 +75,15 @@ void RingChanges::begin(Random random) {
     const RingState& ring = *cluster_.process(*via).node()->ring();
     std::vector<const Member*> members;
     for (const Member& member : ring.head().members) members.push_back(&member);
-    std::vector<const Member*> spare;
-    for (unsigned i = 0; i < cluster_.size(); ++i) {
-        const Process& process = cluster_.process(i);
-        if (process.node() && !process.node()->ring()) spare.push_back(&process.options().self);
-    }
     const auto kind = static_cast<Kind>(random.below(4));
     if (kind == Kind::cancel) {
         wire::StageRequest request;
         request.kind = wire::stage_cancel;
         stage(*via, request);
     }
-    if ((kind == Kind::join || kind == Kind::replace) && !spare.empty())
-        stage(*via, request_for(*spare[random.below(spare.size())], MemberOp::Kind::add));
+    if (kind == Kind::join || kind == Kind::replace)
+        if (const auto joiner = spare(random))
+            stage(*via, request_for(self(*joiner), MemberOp::Kind::add));
     if ((kind == Kind::leave || kind == Kind::replace) && members.size() > 1)
         stage(*via, request_for(*members[random.below(members.size())], MemberOp::Kind::remove));
     if (world_.trace.wordy()) world_.say("the operator changes the ring through " + name(*via));

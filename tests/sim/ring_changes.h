@@ -19,6 +19,9 @@ class RingChanges {
 
     /// As many as the setup says, at some time while the clients work.
     void schedule();
+    /// Through `via` a node that was never a member comes instead of `leaver`, at once. Which one;
+    /// none when there is none left.
+    std::optional<unsigned> replace(unsigned via, unsigned leaver, Random random);
     /// At the end: counts what came of them.
     void conclude();
 
@@ -28,6 +31,10 @@ class RingChanges {
     void stage(unsigned via, const wire::StageRequest& request);
     void commit(unsigned via);
     [[nodiscard]] std::optional<unsigned> member_up(Random& random) const;
+    [[nodiscard]] std::optional<unsigned> spare(Random& random) const;
+    [[nodiscard]] const Member& self(unsigned node) const {
+        return cluster_.process(node).options().self;
+    }
 
     World& world_;
     Cluster& cluster_;

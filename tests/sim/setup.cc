@@ -10,7 +10,7 @@ constexpr std::array<std::string_view, fault_count> fault_names = {
     "one-way",   "bridge",     "flap",      "isolate",     "clog",        "bad-reads",
     "disk-full", "lose-shard", "roll-back", "restart-all", "owners-down", "dead-for-good",
     "stranger",  "ring",       "damage",    "bad-page",    "short-log",   "failed-sync",
-    "slow-disk", "corner"};
+    "slow-disk", "corner",    "ambush"};
 
 struct Quorums {
     unsigned r;
@@ -64,6 +64,26 @@ void narrow_down(Setup& setup, Random& random) {
     setup.mix = {60, 5, 30, 5, 5, 100};
 }
 
+/// Rings change, nothing else goes wrong, and who is counted as whole too early is caught.
+void narrow_down_ring(Setup& setup, Random& random) {
+    setup.network = {};
+    setup.faults = {};
+    setup.faults[static_cast<std::size_t>(Fault::ambush)] = true;
+    setup.strikes = 2 + static_cast<unsigned>(random.below(4));
+    setup.copies = 3;
+    setup.nodes = 5 + static_cast<unsigned>(random.below(2));
+    setup.first_members = 3;
+    setup.ring_changes = 1 + static_cast<unsigned>(random.below(2));
+    setup.r = random.chance(0.4) ? 3 : 2;
+    setup.w = 4 - setup.r;
+    setup.vary_quorums = setup.hurried = setup.slow_rings = setup.zones = false;
+    setup.sends_exactly_w = random.chance(0.7);
+    setup.exchange_every = std::chrono::seconds(15);
+    setup.keys = 1;
+    setup.operations = 150 + static_cast<unsigned>(random.below(100));
+    setup.mix = {50, 5, 5, 45, 5, 50};
+}
+
 }  // namespace
 
 std::string_view name_of(Fault fault) { return fault_names[static_cast<std::size_t>(fault)]; }
@@ -97,7 +117,8 @@ Setup draw_without_purge(std::uint64_t seed) {
         return setup;
     }
     draw_network(setup, random);
-    for (bool& on : setup.faults) on = random.chance(0.33);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(Fault::ambush); ++i)
+        setup.faults[i] = random.chance(0.33);
     if (setup.nodes == setup.copies && random.chance(0.3)) {
         setup.one_compares = true;
         for (const Fault fault :
@@ -158,6 +179,7 @@ Setup draw_setup(std::uint64_t seed) {
             setup.faults[static_cast<std::size_t>(Fault::power)] = true;
             setup.strikes += 6;
         }
+        if (ring.chance(0.2)) narrow_down_ring(setup, ring);
         return setup;
     }
     // What a job promises is not promised of what is purged or damaged (tests/sim/job_watch.h).

@@ -44,6 +44,7 @@ enum class Fault : std::uint8_t {
     failed_sync,    ///< an fsync fails
     slow_disk,      ///< commits take up to two seconds
     corner,         ///< of a write's only holders one loses it and the others are away
+    ambush,         ///< while a ring changes, who missed it and who has just come are left alone
     count_,
 };
 inline constexpr std::size_t fault_count = static_cast<std::size_t>(Fault::count_);

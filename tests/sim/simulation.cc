@@ -25,7 +25,7 @@ class Run {
     Outcome play() {
         cluster_.form();
         Workload workload(world_, cluster_);
-        Nemesis nemesis(world_, cluster_);
+        Nemesis nemesis(world_, cluster_, changes_);
         if (!world_.verdict.failed()) chaos(workload, nemesis);
         if (!world_.verdict.failed()) heal(workload, nemesis);
         return outcome(workload);

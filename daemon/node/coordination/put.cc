@@ -293,7 +293,7 @@ void Put::on_ring() {
     team_.follow(desk, service_.liveness);
     for (Team::Place& place : team_.places()) {
         if (place.settled) continue;
-        if (place.asked == desk.self()) {
+        if (place.owner == desk.self() && !place.by_stand_in()) {
             const auto stored = service_.objects.merge_in(
                 Slot::of(desk.routes, intent_.position, intent_.key), object_, encoded_, stamp_);
             place.settled = true;

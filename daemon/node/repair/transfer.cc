@@ -115,7 +115,10 @@ bool Transfer::is_enough(std::uint16_t partition, const Gain& gain) const {
             else
                 left = left || !desk_.routes.is_lost(owner);
         }
-        if (left && learnt < fence_of(desk_.settings, owners.size())) return false;
+        const std::size_t wanted = desk_.breaks(Mutant::learnt_from_one)
+                                       ? 1
+                                       : fence_of(desk_.settings, owners.size());
+        if (left && learnt < wanted) return false;
     }
     return true;
 }
@@ -199,8 +202,7 @@ void Transfer::compared(const Turn& turn, bool whole) {
     // Who rebuilds its own copy knows too little.
     if (!whole) return failed(turn);
     at->second.learnt.insert(turn.partner);
-    const bool enough = desk_.breaks(Mutant::learnt_from_one) || is_enough(at->first, at->second);
-    if (!enough) return;
+    if (!is_enough(at->first, at->second)) return;
     (desk_.breaks(Mutant::counts_unsealed) ? durable_ : learnt_).insert(turn.partition);
     seal_at_ = std::min(seal_at_, desk_.now.instant + gathers_for);
     gain_at_ = static_cast<std::uint16_t>(turn.partition + 1);
