@@ -72,7 +72,9 @@ enum class Mutant : std::uint8_t {
     writes_newest_list,           ///< a write counts owners of the newest list only
     writes_oldest_list,           ///< a write counts owners of the oldest live list only
     reads_newest_list,            ///< a read counts owners of the newest list only
+    reads_oldest_list,            ///< a read counts owners of the oldest live list only
     old_ring_writes,              ///< a write is stored whatever ring its coordinator knows
+    gained_at_once,               ///< a gained partition is complete before anything is learnt
     learnt_from_one,              ///< one other owner's copy makes a gained partition complete
     dropped_at_once,              ///< what moved away is dropped before it is handed over
     dropped_after_one,            ///< it is dropped when one owner has it
@@ -83,7 +85,6 @@ enum class Mutant : std::uint8_t {
     vote_ignores_accepted,        ///< a proposer does not take over what may have been chosen
     vote_ignores_promise,         ///< a voter accepts what comes before its promise
     complete_for_all,             ///< one owner notes a partition complete at all owners
-    counts_unsealed,              ///< a gained copy counts before it is on the disk
     released_with_hints,          ///< who has left is done though it keeps hints
     sent_again_as_new,            ///< a state that is sent later is stamped when it is sent
     merge_mints,                  ///< a merged state's versions are written as if they were new

@@ -2,9 +2,9 @@
 //
 // One owner is away, so that writes pass it by: it is down, or only who is no member yet sees it.
 // Then a new node comes instead of another owner. As soon as the new list counts, who was away is
-// left alone with who has come: a read has nobody else to ask. With `os` the newcomer has lost power
-// in between. Nothing that a write was promised is lost by that, so a read that can be answered has
-// to see all of it.
+// left alone with who has come: a read has nobody else to ask. With `os` the newcomer has lost
+// power in between. Nothing that a write was promised is lost by that, so a read that can be
+// answered has to see all of it.
 //
 // Threads: one
 #pragma once
@@ -22,10 +22,10 @@ namespace dynamo::sim {
 class Ambush {
   public:
     struct Plan {
-        unsigned number = 0;      ///< of the strike
-        std::uint64_t detail = 0; ///< decides who is away, and how
-        Duration waits{0};        ///< for the change, once it is asked for
-        Duration holds{0};        ///< everybody else away
+        unsigned number = 0;       ///< of the strike
+        std::uint64_t detail = 0;  ///< decides who is away, and how
+        Duration waits{0};         ///< for the change, once it is asked for
+        Duration holds{0};         ///< everybody else away
     };
     Ambush(World& world, Cluster& cluster, FaultAtlas& atlas, RingChanges& changes)
         : world_(world), cluster_(cluster), atlas_(atlas), changes_(changes) {}

@@ -10,7 +10,7 @@ constexpr std::array<std::string_view, fault_count> fault_names = {
     "one-way",   "bridge",     "flap",      "isolate",     "clog",        "bad-reads",
     "disk-full", "lose-shard", "roll-back", "restart-all", "owners-down", "dead-for-good",
     "stranger",  "ring",       "damage",    "bad-page",    "short-log",   "failed-sync",
-    "slow-disk", "corner",    "ambush"};
+    "slow-disk", "corner",     "ambush"};
 
 struct Quorums {
     unsigned r;

@@ -50,7 +50,8 @@ std::vector<OwnerList> Service::lists(std::uint16_t partition, Need need) const 
     const bool writes = need == Need::write;
     if (desk.breaks(writes ? Mutant::writes_newest_list : Mutant::reads_newest_list))
         live = {live.back()};
-    if (writes && desk.breaks(Mutant::writes_oldest_list)) live = {live.front()};
+    if (desk.breaks(writes ? Mutant::writes_oldest_list : Mutant::reads_oldest_list))
+        live = {live.front()};
     return live;
 }
 

@@ -103,6 +103,7 @@ void Transfer::rolled_back() {
 
 /// Of each older live list the owners of a fence are learnt from, or all that are not lost.
 bool Transfer::is_enough(std::uint16_t partition, const Gain& gain) const {
+    if (desk_.breaks(Mutant::gained_at_once)) return true;
     const auto& lists = desk_.routes.lists(partition);
     const bool own = !objects_.rebuilding(partition);
     for (std::size_t i = 0; i + 1 < lists.size(); ++i) {
@@ -115,9 +116,8 @@ bool Transfer::is_enough(std::uint16_t partition, const Gain& gain) const {
             else
                 left = left || !desk_.routes.is_lost(owner);
         }
-        const std::size_t wanted = desk_.breaks(Mutant::learnt_from_one)
-                                       ? 1
-                                       : fence_of(desk_.settings, owners.size());
+        const std::size_t wanted =
+            desk_.breaks(Mutant::learnt_from_one) ? 1 : fence_of(desk_.settings, owners.size());
         if (left && learnt < wanted) return false;
     }
     return true;
@@ -203,7 +203,7 @@ void Transfer::compared(const Turn& turn, bool whole) {
     if (!whole) return failed(turn);
     at->second.learnt.insert(turn.partner);
     if (!is_enough(at->first, at->second)) return;
-    (desk_.breaks(Mutant::counts_unsealed) ? durable_ : learnt_).insert(turn.partition);
+    learnt_.insert(turn.partition);
     seal_at_ = std::min(seal_at_, desk_.now.instant + gathers_for);
     gain_at_ = static_cast<std::uint16_t>(turn.partition + 1);
 }
