@@ -23,6 +23,9 @@ constexpr int heartbeat_timeout_ms = 8000;
 // Above the largest frame that a daemon may send, so that only a broken peer meets it.
 constexpr std::int64_t max_message_bytes = static_cast<std::int64_t>(wire::max_frame_bytes) + 65536;
 
+/// What the monitor has told of one connection: nothing yet, or how it ended.
+enum class Fate : std::uint8_t { unchanged, unresolved, refused, foreign, closed };
+
 /// One connection: while it is being made, while it lasts.
 struct Connection {
     Address address;
@@ -30,12 +33,10 @@ struct Connection {
     bool was_tried = false;  ///< a TCP connection was begun: the name is known
     bool greeted = false;    ///< the handshake has succeeded
     bool connected = false;  ///< and the session was told
+    Fate fate = Fate::unchanged;
     zmq::socket_t dealer;
     zmq::socket_t monitor;
 };
-
-/// What the monitor has told of one connection since the last look.
-enum class Fate : std::uint8_t { unchanged, unresolved, refused, foreign, closed };
 
 // A handshake that has succeeded, not a connection or a writable socket, is what counts: libzmq
 // takes any peer that does not greet as ZMTP does for one that speaks its first version.
@@ -53,8 +54,10 @@ void open_sockets(zmq::context_t& context, Connection& connection, std::uint64_t
     connection.dealer = zmq::socket_t(context, zmq::socket_type::dealer);
     auto& dealer = connection.dealer;
     dealer.set(zmq::sockopt::linger, 0);
-    // Without it a message would be queued for a connection that may never come up.
-    dealer.set(zmq::sockopt::immediate, true);
+    // ZMQ_IMMEDIATE would keep a message from being queued for a connection that is not there, and
+    // send() does that by the monitor instead: with it libzmq throws away replies that had come
+    // before the end, and aborts when the end comes between two frames of one that is being read
+    // (fq.cpp: "!_more").
     // What is in flight is bounded by the caller; a limit here would only lose track of it.
     dealer.set(zmq::sockopt::sndhwm, 0);
     dealer.set(zmq::sockopt::rcvhwm, 0);
@@ -90,10 +93,10 @@ std::optional<int> next_event(zmq::socket_t& monitor) {
     return number;
 }
 
-Fate look(Connection& connection) {
-    Fate fate = Fate::unchanged;
+/// Takes notice of what the monitor has to tell; the first end that it tells of counts.
+void look(Connection& connection) {
     while (const auto event = next_event(connection.monitor)) {
-        if (fate != Fate::unchanged) continue;
+        if (connection.fate != Fate::unchanged) continue;
         switch (*event) {
             case ZMQ_EVENT_CONNECT_DELAYED:
                 connection.was_tried = true;
@@ -102,17 +105,16 @@ Fate look(Connection& connection) {
                 connection.greeted = true;
                 break;
             case ZMQ_EVENT_CONNECT_RETRIED:
-                fate = connection.was_tried ? Fate::refused : Fate::unresolved;
+                connection.fate = connection.was_tried ? Fate::refused : Fate::unresolved;
                 break;
             case ZMQ_EVENT_DISCONNECTED:
-                fate = Fate::closed;
+                connection.fate = Fate::closed;
                 break;
             default:
-                fate = Fate::foreign;
+                connection.fate = Fate::foreign;
                 break;
         }
     }
-    return fate;
 }
 
 /// Reads one message when there is one. False when there is none.
@@ -169,6 +171,7 @@ void Channel::connect(EndpointIndex endpoint, const std::string& address) {
 void Channel::Parts::begin(EndpointIndex endpoint, Connection& connection) {
     connection.was_tried = false;
     connection.greeted = false;
+    connection.fate = Fate::unchanged;
     try {
         open_sockets(context, connection, ++serial);
     } catch (const zmq::error_t& error) {
@@ -185,8 +188,8 @@ bool Channel::send(EndpointIndex endpoint, const wire::Frames& frames) {
     if (found == parts_->connections.end() || !found->second.connected) return false;
     auto& dealer = found->second.dealer;
     try {
-        // Asking for the events makes the socket take notice of a connection that has just ended.
-        if ((dealer.get(zmq::sockopt::events) & ZMQ_POLLOUT) == 0) return false;
+        look(found->second);
+        if (found->second.fate != Fate::unchanged) return false;
         const auto more = zmq::send_flags::sndmore | zmq::send_flags::dontwait;
         if (!dealer.send(zmq::buffer(wire::magic), more)) return false;
         // From here on it may have been sent: the caller must not think otherwise.
@@ -216,6 +219,7 @@ void Channel::wait(Duration wait, std::vector<Event>& events) {
         items.push_back({connection.dealer.handle(), 0, wanted, 0});
         items.push_back({connection.monitor.handle(), 0, ZMQ_POLLIN, 0});
         polled.push_back(endpoint);
+        if (connection.fate != Fate::unchanged) wait = Duration{0};
     }
     if (!parts_->early.empty()) wait = Duration{0};
     if (wait > Duration{0} && wait < std::chrono::milliseconds(1))
@@ -223,13 +227,13 @@ void Channel::wait(Duration wait, std::vector<Event>& events) {
             items.push_back({nullptr, timer, ZMQ_POLLIN, 0});
     const auto timeout = std::chrono::ceil<std::chrono::milliseconds>(wait);
     // A signal ends the wait early, which does no harm: the caller waits again.
-    const int ready = zmq_poll(items.data(), static_cast<int>(items.size()), timeout.count());
+    zmq_poll(items.data(), static_cast<int>(items.size()), timeout.count());
     events.insert(events.end(), std::make_move_iterator(parts_->early.begin()),
                   std::make_move_iterator(parts_->early.end()));
     parts_->early.clear();
-    if (ready <= 0) return;
     for (std::size_t i = 0; i < polled.size(); ++i)
-        if (items[2 * i].revents != 0 || items[2 * i + 1].revents != 0)
+        if (items[2 * i].revents != 0 || items[2 * i + 1].revents != 0 ||
+            connections.at(polled[i]).fate != Fate::unchanged)
             parts_->collect(polled[i], events);
 }
 
@@ -237,13 +241,13 @@ void Channel::Parts::collect(EndpointIndex endpoint, std::vector<Event>& events)
     Connection& connection = connections.at(endpoint);
     try {
         // The monitor first, what it says last: replies that came before the end still count.
-        const Fate fate = look(connection);
-        if (connection.greeted && !connection.connected && fate == Fate::unchanged) {
+        look(connection);
+        if (connection.greeted && !connection.connected && connection.fate == Fate::unchanged) {
             connection.connected = true;
             events.push_back({endpoint, Event::Kind::connected, {}, {}});
         }
         if (connection.connected && !drain(endpoint, connection, events)) return;
-        if (fate != Fate::unchanged) fail(endpoint, fate, events);
+        if (connection.fate != Fate::unchanged) fail(endpoint, connection.fate, events);
     } catch (const zmq::error_t&) {
         fail(endpoint, Fate::closed, events);
     }

@@ -292,6 +292,28 @@ TEST(channel, sends_nothing_on_a_connection_that_nobody_was_told_of) {
     EXPECT_FALSE(channel.has(0));
 }
 
+TEST(channel, gives_every_reply_that_had_come_before_the_end) {
+    FakeDaemon daemon(one_by_one(Store()));
+    Channel channel;
+    channel.connect(0, daemon.address());
+    std::vector<Channel::Event> events;
+    while (events.empty()) channel.wait(generous, events);
+    ASSERT_EQ(events.front().kind, Channel::Event::Kind::connected);
+    const auto frames = wire::encode_requests(
+        {{.id = 1, .timeout = {}, .cluster = {}, .body = wire::GetRequest{"k"}}});
+    constexpr unsigned count = 200;
+    for (unsigned i = 0; i < count; ++i) ASSERT_TRUE(channel.send(0, frames));
+    while (daemon.requests() < count) std::this_thread::yield();
+    daemon.finish();
+    while (channel.send(0, frames)) std::this_thread::yield();
+
+    events.clear();
+    while (events.empty() || events.back().kind == Channel::Event::Kind::message)
+        channel.wait(generous, events);
+    EXPECT_EQ(events.size(), count + 1);
+    EXPECT_EQ(events.back().kind, Channel::Event::Kind::closed);
+}
+
 TEST(client, ends_a_put_that_stays_unanswered_at_its_deadline) {
     FakeDaemon daemon([](const std::vector<wire::Request>&) { return std::vector<wire::Reply>{}; });
     auto client = client_of({daemon.address()}, milliseconds(200));

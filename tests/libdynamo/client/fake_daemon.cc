@@ -32,6 +32,13 @@ void FakeDaemon::stop() {
     socket_.reset();
 }
 
+void FakeDaemon::finish() {
+    stopping_ = true;
+    thread_.join();
+    socket_->router.set(zmq::sockopt::linger, -1);
+    socket_.reset();
+}
+
 void FakeDaemon::run() {
     auto& router = socket_->router;
     while (!stopping_) {

@@ -32,8 +32,10 @@ class FakeDaemon {
     [[nodiscard]] unsigned requests() const { return requests_; }
     /// Frames that they came in.
     [[nodiscard]] unsigned messages() const { return messages_; }
-    /// Returns when its port is closed.
+    /// Returns when its port is closed. What it has answered may not have been sent.
     void stop();
+    /// As stop(), after all that it has answered has been sent.
+    void finish();
 
   private:
     void start(const std::string& at);
