@@ -12,10 +12,13 @@ import msgpack
 import zmq
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "interop"))
-from dynamo_client import BLIND, CONTEXT, MAGIC, pack_header, unpack  # noqa: E402, F401
+from dynamo_client import (BLIND, CONTEXT, MAGIC, Connection, Unreachable,  # noqa: E402, F401
+                           pack_header, unpack)
 from ledger import FAILED, OK, UNKNOWN  # noqa: E402
 
-SLICE_MS = 20
+SLICE = 0.02
+# How long a request waits for a connection before it counts as not sent.
+CONNECTING = 0.3
 # What is waited beyond the daemon's own deadline, which a loaded machine stretches.
 GRACE = 3
 # How often a read is asked again that a daemon was too busy to answer, and after what time.
@@ -40,31 +43,26 @@ class Wire:
     def __init__(self, timeout_ms=1500):
         self.timeout_ms = timeout_ms
         self.context = zmq.Context.instance()
-        self.sockets = {}  # node -> (incarnation, socket)
+        self.connections = {}  # node -> (incarnation, connection)
         self.ids = itertools.count(1)
 
     def close(self):
-        for _, socket in self.sockets.values():
-            socket.close(linger=0)
-        self.sockets.clear()
+        for _, connection in self.connections.values():
+            connection.close()
+        self.connections.clear()
 
-    def socket_to(self, node):
-        incarnation, socket = self.sockets.get(node, (None, None))
+    def connection_to(self, node):
+        incarnation, connection = self.connections.get(node, (None, None))
         if incarnation != node.incarnation:
             self.drop(node)
-            socket = self.context.socket(zmq.DEALER)
-            socket.linger = 0
-            socket.immediate = True
-            socket.sndtimeo = 300
-            socket.reconnect_ivl = 20
-            socket.connect(f"tcp://{node.client_address}")
-            self.sockets[node] = (node.incarnation, socket)
-        return socket
+            connection = Connection(self.context, node.client_address, reconnect_ms=20)
+            self.connections[node] = (node.incarnation, connection)
+        return connection
 
     def drop(self, node):
-        _, socket = self.sockets.pop(node, (None, None))
-        if socket:
-            socket.close(linger=0)
+        _, connection = self.connections.pop(node, (None, None))
+        if connection:
+            connection.close()
 
     def ask(self, node, op, timeout_ms=0, **body):
         timeout_ms = timeout_ms or self.timeout_ms
@@ -84,21 +82,22 @@ class Wire:
         """All requests at once, each by itself; their outcomes in the same order."""
         timeout_ms = timeout_ms or self.timeout_ms
         incarnation = node.incarnation
-        socket = self.socket_to(node)
+        connection = self.connection_to(node)
         ids = []
         outcomes = {}
         for op, body in requests:
             ids.append(next(self.ids))
             head = pack_header(ids[-1], op, {"timeout_ms": timeout_ms})
             try:
-                socket.send_multipart([MAGIC, head, msgpack.packb(body)])
-            except zmq.Again:
+                connection.send([MAGIC, head, msgpack.packb(body)], CONNECTING)
+            except Unreachable:
                 outcomes[ids[-1]] = Outcome(FAILED, {}, "not sent")
         end = time.monotonic() + timeout_ms / 1000 + GRACE
         gone = False
         while len(outcomes) < len(ids):
-            if socket.poll(0 if gone else SLICE_MS):
-                self.take(socket, outcomes)
+            frames = connection.receive(0 if gone else SLICE)
+            if frames:
+                self.take(frames, outcomes)
             elif gone or time.monotonic() > end:
                 break
             else:
@@ -110,8 +109,8 @@ class Wire:
         return [outcomes.get(one, silence) for one in ids]
 
     @staticmethod
-    def take(socket, outcomes):
-        _, header, body = socket.recv_multipart()
+    def take(frames, outcomes):
+        _, header, body = frames
         header, body = unpack(header), unpack(body)
         if header[2] == 0:
             outcomes[header[1]] = Outcome(OK, body)

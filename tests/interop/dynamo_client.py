@@ -13,6 +13,7 @@ import time
 
 import msgpack
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 MAGIC = b"DYN1"
 REQUEST, REPLY = 0, 1
@@ -64,14 +65,49 @@ def unpack(octets):
     return msgpack.unpackb(octets, unicode_errors="replace")
 
 
+class Connection:
+    """A DEALER that sends only while it is connected: what is not sent is known not to be.
+
+    ZMQ_IMMEDIATE would do so too, but see dynamo-wire(7) for what libzmq then does at the end of a
+    connection. The monitor tells when there is one; libzmq connects again by itself.
+    """
+
+    def __init__(self, context, address, reconnect_ms=100):
+        self.socket = context.socket(zmq.DEALER)
+        self.socket.linger = 0
+        self.socket.reconnect_ivl = reconnect_ms
+        self.monitor = self.socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED
+                                                      | zmq.EVENT_DISCONNECTED)
+        self.connected = False
+        self.socket.connect(f"tcp://{address}")
+
+    def close(self):
+        self.socket.disable_monitor()
+        self.monitor.close(linger=0)
+        self.socket.close(linger=0)
+
+    def send(self, frames, seconds):
+        """Raises Unreachable when there is no connection in that time."""
+        end = time.monotonic() + seconds
+        while self.monitor.poll(0) or not self.connected:
+            if not self.monitor.poll(max(0, end - time.monotonic()) * 1000):
+                raise Unreachable("no connection in time")
+            event = recv_monitor_message(self.monitor)["event"]
+            self.connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+        self.socket.send_multipart(frames)
+
+    def receive(self, seconds):
+        """The frames of one message; None when none comes in that time."""
+        if not self.socket.poll(max(0, seconds) * 1000):
+            return None
+        return self.socket.recv_multipart()
+
+
 class Client:
     def __init__(self, address, delimited=False, patience=PATIENCE, timeout_ms=0):
         self.context = zmq.Context()
-        self.socket = self.context.socket(zmq.DEALER)
-        self.socket.linger = 0
-        self.socket.immediate = True
-        self.socket.sndtimeo = patience * 1000
-        self.socket.connect(f"tcp://{address}")
+        self.connection = Connection(self.context, address)
+        self.patience = patience
         self.delimited = delimited
         self.timeout_ms = timeout_ms  # of a request that names none
         self.ids = itertools.count(1)
@@ -79,23 +115,20 @@ class Client:
         self.messages = 0  # received so far
 
     def close(self):
-        self.socket.close()
+        self.connection.close()
         self.context.term()
 
     # ------------------------------------------------------------------------------- messages
 
     def send(self, header, body):
         frames = [MAGIC, header, body]
-        try:
-            self.socket.send_multipart([b""] + frames if self.delimited else frames)
-        except zmq.Again as error:
-            raise Unreachable("no connection in time") from error
+        self.connection.send([b""] + frames if self.delimited else frames, self.patience)
 
     def receive(self, seconds):
         """Takes one message apart; its replies are found in `replies` by id, a list of each."""
-        if not self.socket.poll(max(0, seconds) * 1000):
+        frames = self.connection.receive(seconds)
+        if frames is None:
             raise Silence("no reply in time")
-        frames = self.socket.recv_multipart()
         if self.delimited and frames.pop(0) != b"":
             raise ValueError("no delimiter")
         magic, header, body = frames

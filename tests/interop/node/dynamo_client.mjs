@@ -45,7 +45,7 @@ export class Client {
 
   constructor(address, { timeoutMs = 0 } = {}) {
     this.timeoutMs = timeoutMs; // of a request that names none
-    this.#socket = new Dealer({ linger: 0, immediate: true, sendTimeout: PATIENCE_MS });
+    this.#socket = new Dealer({ linger: 0 });
     this.#socket.connect(`tcp://${address}`);
     this.#receive();
   }
