@@ -76,7 +76,7 @@ void RingLook::build(App& app) {
                    return {};
                });
     rtt.action([this] { return round_trips(); });
-    app.verb("history", "print every ring so far and what it changed").action([this] {
+    app.verb("history", "print the rings that are remembered and what each changed").action([this] {
         return history();
     });
     App& diff = app.verb("diff", "print in what two rings of the history differ; 1 when they do");

@@ -101,6 +101,9 @@ struct NodeOptions {
     Duration replica_timeout =
         std::chrono::milliseconds(400);  ///< silence before a stand-in is asked
     Duration gossip_interval = std::chrono::milliseconds(1000);
+    /// Rings that are remembered though nothing needs them; on all nodes the same, or their states
+    /// never agree.
+    std::size_t kept_rings = 8;
     Duration probe_interval = std::chrono::milliseconds(500);      ///< of suspected peers
     Duration handback_interval = std::chrono::milliseconds(500);   ///< between looks at held hints
     Duration exchange_interval = std::chrono::milliseconds(1000);  ///< between anti-entropy turns

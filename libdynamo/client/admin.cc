@@ -185,7 +185,7 @@ Result<RingView> Admin::ring_version(std::uint64_t number) {
     const auto epoch = std::ranges::find(state->epochs, number, &Epoch::number);
     if (epoch == state->epochs.end())
         return fail(Code::bad_request, "there is no ring " + std::to_string(number) +
-                                           "; the rings are " +
+                                           "; those remembered are " +
                                            std::to_string(state->epochs.front().number) + " to " +
                                            std::to_string(state->head().number));
     return view_of(*state, *epoch);

@@ -89,7 +89,8 @@ bool is_member(const Epoch& epoch, const NodeId& node) {
 }
 
 bool has_been_member(const RingState& state, const NodeId& node) {
-    return std::ranges::any_of(state.epochs,
+    return state.released.contains(node) ||
+           std::ranges::any_of(state.epochs,
                                [&](const Epoch& epoch) { return is_member(epoch, node); });
 }
 

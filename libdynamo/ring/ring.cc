@@ -10,12 +10,17 @@
 namespace dynamo {
 namespace {
 
+const Epoch* epoch_of(const RingState& state, std::uint64_t number) {
+    const std::uint64_t first = state.epochs.front().number;
+    return number < first || number > state.head().number ? nullptr : &state.epochs[number - first];
+}
+
 Result<void> check_epochs_agree(const RingState& ours, const RingState& theirs) {
-    const std::size_t shared = std::min(ours.epochs.size(), theirs.epochs.size());
-    for (std::size_t i = 0; i < shared; ++i) {
-        if (ours.epochs[i] == theirs.epochs[i]) continue;
+    for (const Epoch& epoch : ours.epochs) {
+        const Epoch* const other = epoch_of(theirs, epoch.number);
+        if (!other || epoch == *other) continue;
         return fail(Code::refused, "SPLIT: two different rings bear the number " +
-                                       std::to_string(ours.epochs[i].number) +
+                                       std::to_string(epoch.number) +
                                        "; keep one of them and reset the nodes of the other");
     }
     return {};
@@ -35,11 +40,26 @@ Result<void> check_histories_agree(const RingState& ours, const RingState& their
     return {};
 }
 
-/// What is noted of single nodes: noted once, it stays.
+/// Newer rings follow ours. Those before their first are needed by nothing, as they know, and the
+/// notes that would tell us so may be forgotten too.
+bool join_epochs(RingState& ours, const RingState& theirs) {
+    const std::uint64_t first = theirs.epochs.front().number;
+    bool changed =
+        std::erase_if(ours.epochs, [&](const Epoch& epoch) { return epoch.number < first; }) > 0;
+    for (const Epoch& epoch : theirs.epochs) {
+        if (!ours.epochs.empty() && epoch.number <= ours.head().number) continue;
+        ours.epochs.push_back(epoch);
+        changed = true;
+    }
+    return changed;
+}
+
+/// What is noted of single nodes: noted once, it stays until its ring is forgotten.
 bool join_notes(RingState& ours, const RingState& theirs) {
     bool changed = false;
     for (const auto& [version, nodes] : theirs.synced)
         for (const auto& [node, partitions] : nodes) {
+            if (version <= ours.epochs.front().number) continue;
             Bytes& known = ours.synced[version][node];
             const Bytes before = known;
             known.resize(partitions.size(), '\0');
@@ -79,11 +99,12 @@ Result<bool> join(RingState& ours, const RingState& theirs) {
         known = operations;
         changed = true;
     }
-    if (ours.epochs.size() < theirs.epochs.size()) {
-        ours.epochs = theirs.epochs;
-        changed = true;
-    }
-    return join_notes(ours, theirs) || changed;
+    changed = join_epochs(ours, theirs) || changed;
+    changed = join_notes(ours, theirs) || changed;
+    // Where rings are forgotten, so are the notes of them.
+    std::erase_if(ours.synced,
+                  [&](const auto& noted) { return noted.first <= ours.epochs.front().number; });
+    return changed;
 }
 
 RingState found(const ClusterId& cluster, const ClusterSettings& settings, const Member& founder,

@@ -110,7 +110,9 @@ struct RingState {
     ClusterId cluster;
     ClusterSettings settings;
     std::map<NodeId, std::vector<MemberOp>> history;
-    std::vector<Epoch> epochs;  ///< from number 1, without gaps; the last one is the head
+    /// Without gaps; the last one is the head. The first is the founding, or the oldest that is not
+    /// forgotten (forget_rings() in transition.h).
+    std::vector<Epoch> epochs;
     /// By the number of an epoch, by node: the partitions (partition_set.h) whose list that epoch
     /// changed and which the node, in that list, holds completely (transition.h).
     std::map<std::uint64_t, std::map<NodeId, Bytes>> synced;
@@ -122,7 +124,8 @@ struct RingState {
     bool operator==(const RingState&) const = default;
 };
 
-/// Takes what `theirs` knows more. True when `ours` changed. wrong_cluster when they are of two
+/// Takes what `theirs` knows more, except what is older than the oldest ring that is ours: that is
+/// forgotten. True when `ours` changed. wrong_cluster when they are of two
 /// clusters; refused when their lines of epochs fork ("SPLIT"); bad_request when theirs is not well
 /// formed (a table that names nobody's index, a repeated owner, a gap). Then nothing changes.
 [[nodiscard]] Result<bool> join(RingState& ours, const RingState& theirs);

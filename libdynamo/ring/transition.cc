@@ -36,7 +36,7 @@ bool is_moving(const RingState& state) {
     const Epoch& head = state.head();
     const std::uint64_t first = state.epochs.front().number;
     for (std::uint16_t p = 0; p < head.partitions; ++p) {
-        if (head.version[p] == first) continue;
+        if (head.version[p] <= first) continue;
         if (!has_ended_others(state, {head.version[p], owners_in(head, p)}, p)) return true;
     }
     return false;
@@ -79,6 +79,25 @@ bool note_synced(RingState& state, const NodeId& node, std::uint16_t partition) 
     partitions.resize(set_octets(state.head().partitions), '\0');
     put_in(partitions, partition);
     return true;
+}
+
+void forget_rings(RingState& state, std::size_t kept) {
+    const std::uint64_t last = state.head().number;
+    std::uint64_t first = last > kept ? last - kept + 1 : 1;
+    if (first <= state.epochs.front().number) return;
+    for (std::uint16_t p = 0; p < state.head().partitions; ++p)
+        if (const auto lists = live_lists(state, p); lists.size() > 1)
+            first = std::min(first, lists[1].version - 1);
+    std::map<NodeId, std::uint64_t> named;
+    for (const Epoch& epoch : state.epochs)
+        for (const Member& member : epoch.members) named[member.id] = epoch.number;
+    for (const auto& [node, number] : named)
+        if (number != last && !is_released(state, node) &&
+            !std::ranges::binary_search(state.head().lost, node))
+            first = std::min(first, number);
+    std::erase_if(state.epochs, [&](const Epoch& epoch) { return epoch.number < first; });
+    std::erase_if(state.synced,
+                  [&](const auto& noted) { return noted.first <= state.epochs.front().number; });
 }
 
 bool is_released(const RingState& state, const NodeId& node) {

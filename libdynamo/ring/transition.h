@@ -45,6 +45,11 @@ struct OwnerList {
 /// was not known.
 bool note_synced(RingState& state, const NodeId& node, std::uint16_t partition);
 
+/// Forgets rings that nothing needs any more, and what is noted of their lists: beyond the last
+/// `kept` those are needed in which a live list stands, and those that name a node which was
+/// removed and still holds something. Two states that know the same forget the same.
+void forget_rings(RingState& state, std::size_t kept);
+
 /// Whether a node that was removed holds nothing any more.
 [[nodiscard]] bool is_released(const RingState& state, const NodeId& node);
 

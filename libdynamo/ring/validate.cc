@@ -129,9 +129,13 @@ Result<void> check_table(const Epoch& epoch, const Epoch* before) {
     for (std::size_t p = 0; p < epoch.partitions; ++p) {
         auto owners = owners_of(epoch, p);
         if (!owners) return std::unexpected(owners.error());
-        const bool is_new = !before || *owners != *owners_of(*before, p);
-        if (epoch.version[p] == epoch.number) continue;
-        if (is_new || epoch.version[p] != before->version[p])
+        const std::uint64_t version = epoch.version[p];
+        if (version == epoch.number) continue;
+        // Of what was before the oldest ring nothing is known.
+        const bool stays = before
+                               ? version == before->version[p] && *owners == *owners_of(*before, p)
+                               : version > 0 && version < epoch.number;
+        if (!stays)
             return bad("partition " + std::to_string(p) +
                        ": its version is not the ring that last changed it");
     }
@@ -168,7 +172,8 @@ Result<void> check_lost(const Epoch& epoch, const Epoch* before) {
 
 /// `before` has been checked.
 Result<void> check_epoch(const Epoch& epoch, const Epoch* before, const RingState& state) {
-    if (epoch.number != (before ? before->number + 1 : 1)) return bad("a gap in the numbers");
+    if (epoch.number == 0 || (before && epoch.number != before->number + 1))
+        return bad("a gap in the numbers");
     if (epoch.copies != state.settings.copies || epoch.partitions != state.settings.partitions)
         return bad("N or Q is not the cluster's");
     if (auto valid = check_members(epoch.members); !valid) return valid;

@@ -240,7 +240,7 @@ void decode_notes(Reader& reader, RingState& state) {
     if (reader.failed()) reader.within("notes");
 }
 
-/// Each epoch names the digest of the one before it, the first one names none.
+/// Each epoch names the digest of the one before it, the founding names none.
 Result<void> decode_epochs(Reader& reader, std::vector<Epoch>& epochs) {
     const std::size_t count = reader.array();
     Sha256 parent{};
@@ -249,7 +249,8 @@ Result<void> decode_epochs(Reader& reader, std::vector<Epoch>& epochs) {
         if (reader.failed()) break;
         Result<Epoch> epoch = decode_epoch(bytes);
         if (!epoch) return std::unexpected(std::move(epoch.error()));
-        if (epoch->parent != parent)
+        const bool follows_forgotten = i == 0 && epoch->number > 1;
+        if (!follows_forgotten && epoch->parent != parent)
             reader.fail("epoch " + std::to_string(epoch->number) + " names another parent");
         parent = sha256(bytes);
         epochs.push_back(std::move(*epoch));

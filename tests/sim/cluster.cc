@@ -59,6 +59,7 @@ NodeOptions Cluster::options_of(unsigned index) const {
     options.founding.read_quorum = static_cast<std::uint16_t>(world_.setup.r);
     options.founding.write_quorum = static_cast<std::uint16_t>(world_.setup.w);
     options.exchange_interval = world_.setup.exchange_every;
+    options.kept_rings = world_.setup.kept_rings;
     options.scrub_every = world_.setup.scrub_every;
     options.purge_interval = world_.setup.purge_every;
     options.keep_trees_every = world_.setup.keep_trees_every;

@@ -110,7 +110,7 @@ void fields(Setup& setup, const Visit& visit) {
     visit("scrub_every", setup.scrub_every), visit("purge_every", setup.purge_every);
     visit("keep_trees_every", setup.keep_trees_every), visit("jobs", setup.jobs);
     visit("ring_changes", setup.ring_changes), visit("first_members", setup.first_members);
-    visit("slow_rings", setup.slow_rings);
+    visit("slow_rings", setup.slow_rings), visit("kept_rings", setup.kept_rings);
     visit("durability", setup.durability), visit("sessions", setup.sessions);
     visit("chaos", setup.chaos), visit("keys", setup.keys);
     visit("commit_most", setup.commit_most), visit("least", network.least);

@@ -110,17 +110,19 @@ void RingChanges::commit(unsigned via) {
 }
 
 void RingChanges::conclude() {
-    const auto& epochs = cluster_.known_ring().epochs;
+    const std::uint64_t last = cluster_.known_ring().head().number;
     for (const auto& [issuer, operations] : cluster_.known_ring().history)
         for (const MemberOp& operation : operations)
             if (operation.kind == MemberOp::Kind::discard)
                 world_.marks.hit(Mark::change_taken_back);
-    if (epochs.size() > 2) world_.marks.hit(Mark::ring_changed, epochs.size() - 2);
+    if (last > 2) world_.marks.hit(Mark::ring_changed, last - 2);
 }
 
 std::string ring_not_at_rest(Scene& scene) {
     const Cluster& cluster = scene.cluster;
     const Routes& routes = cluster.routes();
+    RingState known = cluster.known_ring();
+    forget_rings(known, scene.world.setup.kept_rings);
     if (!routes.moving().empty())
         return std::to_string(routes.moving().size()) + " partitions still move";
     for (const unsigned node : scene.alive) {
@@ -133,7 +135,7 @@ std::string ring_not_at_rest(Scene& scene) {
             continue;
         }
         if (process.node()->vote_open()) return name(node) + " waits for the end of a vote";
-        if (*ring != cluster.known_ring()) return name(node) + " has another ring";
+        if (*ring != known) return name(node) + " has another ring";
         if (routes.find(process.id()) && !routes.is_member(process.id()))
             return name(node) + " was removed and has not handed over what it holds";
         for (const Bytes& key : scene.keys)

@@ -180,6 +180,7 @@ Setup draw_setup(std::uint64_t seed) {
             setup.strikes += 6;
         }
         if (ring.chance(0.2)) narrow_down_ring(setup, ring);
+        if (ring.chance(0.6)) setup.kept_rings = 1 + ring.below(2);
         return setup;
     }
     // What a job promises is not promised of what is purged or damaged (tests/sim/job_watch.h).
@@ -204,7 +205,8 @@ std::string describe(const Setup& setup) {
         (setup.keep_trees_every < std::chrono::minutes(1) ? " keeps-trees" : "") +
         (setup.ring_changes > 0
              ? " ring-changes=" + std::to_string(setup.ring_changes) + "/" +
-                   std::to_string(setup.founders()) + (setup.slow_rings ? " slow-rings" : "")
+                   std::to_string(setup.founders()) + (setup.slow_rings ? " slow-rings" : "") +
+                   (setup.kept_rings < 8 ? " kept=" + std::to_string(setup.kept_rings) : "")
              : "") +
         (setup.jobs > 0 ? " jobs=" + std::to_string(setup.jobs) : "") +
         (setup.scrub_every > 2 ? " no-scrub" : "") + " sessions=" + std::to_string(setup.sessions) +

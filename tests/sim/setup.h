@@ -72,6 +72,7 @@ struct Setup {
     unsigned w = 2;
     unsigned ring_changes = 0;   ///< that an operator begins while clients work
     bool slow_rings = false;     ///< some nodes hear late of what comes of them
+    std::size_t kept_rings = 8;  ///< that nodes remember beyond those that they need
     unsigned first_members = 0;  ///< that form the ring, the others wait; 0: all
     [[nodiscard]] unsigned founders() const { return first_members == 0 ? nodes : first_members; }
     bool vary_quorums = false;

@@ -83,12 +83,14 @@ Result<void> check_may_join(const NodeId& id, const RingState& ring, const Membe
     if (const auto member = members.find(id); member != members.end())
         return fail(Code::refused,
                     member->second.name + " (" + id.brief() + ") is a member, or staged to be one");
-    for (const Epoch& epoch : ring.epochs)
-        if (std::ranges::binary_search(epoch.members, id, {}, &Member::id) &&
-            &epoch != &ring.head())
-            return fail(Code::refused, "node " + id.brief() +
-                                           " was removed and cannot return; give it a new data "
-                                           "directory, and with it a new identity");
+    const bool was_member = std::ranges::any_of(ring.epochs, [&](const Epoch& epoch) {
+        return &epoch != &ring.head() &&
+               std::ranges::binary_search(epoch.members, id, {}, &Member::id);
+    });
+    if (was_member || ring.released.contains(id))
+        return fail(Code::refused, "node " + id.brief() +
+                                       " was removed and cannot return; give it a new data "
+                                       "directory, and with it a new identity");
     return {};
 }
 

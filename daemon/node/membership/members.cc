@@ -188,6 +188,7 @@ void Members::take_up(RingState ring) {
 
 void Members::adopt(RingState ring) {
     const std::uint64_t before = ring_ ? ring_->head().number : 0;
+    forget_rings(ring, desk_.options.kept_rings);
     take_up(std::move(ring));
     desk_.outbox.ring = *ring_;
     const Epoch& head = ring_->head();

@@ -89,7 +89,7 @@ struct RingView {
     std::vector<MovingPartition> moving;
     std::vector<NodeInfo> leaving;  ///< nodes that were removed and still hold something
     std::vector<StagedChange> staged;
-    std::vector<RingEpoch> history;  ///< every committed ring, oldest first; the last is this one
+    std::vector<RingEpoch> history;  ///< those remembered, oldest first; the last is this
 
     /// The partition of a key, and the node indexes that would stand in beyond its owners.
     [[nodiscard]] unsigned partition_of(std::string_view key) const;

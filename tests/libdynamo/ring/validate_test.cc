@@ -51,7 +51,7 @@ std::vector<Break> breaks() {
         {"r_beyond_n", [](RingState& s) { s.settings.read_quorum = 4; }, "R is 4"},
         {"w_beyond_n", [](RingState& s) { s.settings.write_quorum = 4; }, "W is 4"},
         {"no_epoch", [](RingState& s) { s.epochs.clear(); }, "no ring"},
-        {"first_missing", [](RingState& s) { s.epochs.erase(s.epochs.begin()); }, "gap"},
+        {"number_of_0", [](RingState& s) { s.epochs[0].number = 0; }, "gap"},
         {"gap", [](RingState& s) { s.epochs.erase(s.epochs.begin() + 1); }, "gap"},
         {"repeated", [](RingState& s) { s.epochs.push_back(s.epochs.back()); }, "gap"},
         {"other_n", [](RingState& s) { head(s).copies = 2; }, "not the cluster's"},
