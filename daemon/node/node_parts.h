@@ -91,10 +91,11 @@ struct Node::Parts {
         if (const auto complete = transfer.take_complete(); !complete.empty())
             members.note_complete(complete);
         const bool leaves = desk.routes.find(desk.self()) && !desk.routes.is_member(desk.self());
-        if (leaves && desk.routes.served_by(desk.self()).empty() && transfer.has_left() &&
+        const bool holds_nothing =
+            leaves && desk.routes.served_by(desk.self()).empty() && transfer.has_left() &&
             objects.hints_counted() && coordinator.in_progress() == 0 &&
-            (objects.hints_held() == 0 || desk.breaks(Mutant::released_with_hints)))
-            members.note_released();
+            (objects.hints_held() == 0 || desk.breaks(Mutant::released_with_hints));
+        if (transfer.is_emptied(holds_nothing)) members.note_released();
     }
 
     void answer_operators() {

@@ -86,6 +86,7 @@ enum class Mutant : std::uint8_t {
     vote_ignores_promise,         ///< a voter accepts what comes before its promise
     complete_for_all,             ///< one owner notes a partition complete at all owners
     released_with_hints,          ///< who has left is done though it keeps hints
+    released_unsynced,            ///< ... before it is on the disk that it holds nothing
     sent_again_as_new,            ///< a state that is sent later is stamped when it is sent
     merge_mints,                  ///< a merged state's versions are written as if they were new
     merge_replaces,               ///< a merged state takes the place of what is held

@@ -44,10 +44,12 @@ void Ambush::change() {
     for (unsigned node = 0; node < cluster_.size(); ++node) cluster_.process(node).disk().flush();
     note_held();
     laid_->until = world_.timeline.now() + laid_->plan.waits;
-    const auto joiner = changes_.replace(laid_->via, laid_->leaver,
-                                         world_.chance.at(Stream::ring, laid_->plan.number + 1000));
-    if (!joiner) return come_back();
-    laid_->joiner = *joiner;
+    std::vector<unsigned> leavers = {laid_->leaver};
+    if ((laid_->plan.detail >> 40 & 1) != 0) leavers.push_back(laid_->via);
+    const auto joiners = changes_.replace(
+        laid_->via, leavers, world_.chance.at(Stream::ring, laid_->plan.number + 1000));
+    if (joiners.empty()) return come_back();
+    laid_->joiner = joiners[(laid_->plan.detail >> 41) % joiners.size()];
     watch();
 }
 

@@ -331,12 +331,13 @@ void Cluster::check_erased(unsigned node, unsigned owner, const Bytes& key, cons
     if (owner == node &&
         (std::ranges::all_of(before.siblings, &Sibling::tombstone) || (last && last->tombstone)))
         return world_.ledger.committed(node, processes_[node]->id(), key, before, {}, false);
-    // What was handed over and a ring that has its owner serve again may come in one step: it is
-    // judged by the ring that the node had when the step began.
+    // What was handed over and a ring that has its owner serve again may come in one step, and so
+    // may a ring that has it serve no longer and the handing over: what either allows is right.
     const auto ring = wire::decode_ring(processes_[node]->saved_ring());
-    const Routes known = ring ? Routes(*ring, {}) : Routes();
-    const bool serves = known.serves(processes_[owner]->id(), known.partition_of(position_of(key)));
-    if (!serves) {
+    const RingState* present = processes_[node]->node()->ring();
+    for (const RingState* state : {ring ? &*ring : nullptr, present}) {
+        const Routes known = state ? Routes(*state, {}) : Routes();
+        if (known.serves(processes_[owner]->id(), known.partition_of(position_of(key)))) continue;
         if (owner == node) world_.marks.hit(Mark::copy_handed_over);
         // Who was an owner when it took the hint hands it over with all that it holds.
         return check_handed_over({node, owner}, known, key, before);

@@ -125,6 +125,8 @@ constexpr std::array bugs = {
     PlantedBug{Mutant::complete_for_all, "complete_for_all", "an owner notes what it holds itself"},
     PlantedBug{Mutant::released_with_hints, "released_with_hints",
                "who has left is done when its hints are delivered"},
+    PlantedBug{Mutant::released_unsynced, "released_unsynced",
+               "who has left is done when its disk says that it holds nothing"},
 };
 
 }  // namespace

@@ -47,22 +47,26 @@ std::optional<unsigned> RingChanges::member_up(Random& random) const {
     return up[random.below(up.size())];
 }
 
-std::optional<unsigned> RingChanges::spare(Random& random) const {
+std::vector<unsigned> RingChanges::spares() const {
     std::vector<unsigned> never_joined;
     for (unsigned i = 0; i < cluster_.size(); ++i)
         if (cluster_.process(i).node() && !cluster_.process(i).node()->ring())
             never_joined.push_back(i);
-    if (never_joined.empty()) return std::nullopt;
-    return never_joined[random.below(never_joined.size())];
+    return never_joined;
 }
 
-std::optional<unsigned> RingChanges::replace(unsigned via, unsigned leaver, Random random) {
-    const auto joiner = spare(random);
-    if (!joiner) return std::nullopt;
-    stage(via, request_for(self(*joiner), MemberOp::Kind::add));
-    stage(via, request_for(self(leaver), MemberOp::Kind::remove));
+std::vector<unsigned> RingChanges::replace(unsigned via, const std::vector<unsigned>& leavers,
+                                           Random random) {
+    std::vector<unsigned> joiners = spares();
+    if (joiners.size() < leavers.size()) return {};
+    while (joiners.size() > leavers.size())
+        joiners.erase(joiners.begin() + static_cast<std::ptrdiff_t>(random.below(joiners.size())));
+    for (const unsigned joiner : joiners)
+        stage(via, request_for(self(joiner), MemberOp::Kind::add));
+    for (const unsigned leaver : leavers)
+        stage(via, request_for(self(leaver), MemberOp::Kind::remove));
     world_.timeline.after(milliseconds(20), [this, via] { commit(via); });
-    return joiner;
+    return joiners;
 }
 
 void RingChanges::stage(unsigned via, const wire::StageRequest& request) {
@@ -75,24 +79,68 @@ void RingChanges::begin(Random random) {
     const RingState& ring = *cluster_.process(*via).node()->ring();
     std::vector<const Member*> members;
     for (const Member& member : ring.head().members) members.push_back(&member);
-    const auto kind = static_cast<Kind>(random.below(4));
+    const auto kind = static_cast<Kind>(random.below(5));
     if (kind == Kind::cancel) {
         wire::StageRequest request;
         request.kind = wire::stage_cancel;
         stage(*via, request);
     }
     if (kind == Kind::join || kind == Kind::replace)
-        if (const auto joiner = spare(random))
-            stage(*via, request_for(self(*joiner), MemberOp::Kind::add));
+        if (const auto joiners = spares(); !joiners.empty())
+            stage(*via,
+                  request_for(self(joiners[random.below(joiners.size())]), MemberOp::Kind::add));
     if ((kind == Kind::leave || kind == Kind::replace) && members.size() > 1)
         stage(*via, request_for(*members[random.below(members.size())], MemberOp::Kind::remove));
+    if (kind == Kind::weigh) weigh(*via, *members[random.below(members.size())], random);
     if (world_.trace.wordy()) world_.say("the operator changes the ring through " + name(*via));
-    // Now and then another node is asked to commit the same, or what it knows of it.
     const unsigned at = *via;
-    world_.timeline.after(milliseconds(20 + random.below(400)), [this, at] { commit(at); });
+    const milliseconds wait(20 + random.below(400));
+    world_.timeline.after(wait, [this, at] { commit(at); });
+    // Now and then another operator commits something else at the same time, or the same, or what
+    // the other node knows of it.
+    if (random.chance(0.3)) return duel(at, wait, random);
     if (!random.chance(0.4)) return;
     world_.timeline.after(milliseconds(20 + random.below(1500)), [this, random]() mutable {
         if (const auto other = member_up(random)) commit(*other);
+    });
+}
+
+void RingChanges::weigh(unsigned via, const Member& member, Random& random) {
+    Member changed = member;
+    changed.weight = 50U << random.below(3);
+    stage(via, request_for(changed, MemberOp::Kind::set));
+}
+
+/// They do not hear each other, and who votes for both may start anew in between, so that only what
+/// it remembers of its votes keeps two rings apart.
+void RingChanges::duel(unsigned first, milliseconds wait, Random random) {
+    const auto second = member_up(random);
+    const auto voter = member_up(random);
+    if (!second || *second == first) return;
+    cut_for(first, *second, wait, milliseconds(random.below(1000)));
+    const milliseconds asks = wait + milliseconds(random.below(random.chance(0.5) ? 5 : 300));
+    world_.timeline.after(asks, [this, at = *second, random]() mutable {
+        const Node* node = cluster_.process(at).node();
+        if (!node || !node->ring()) return;
+        const auto& members = node->ring()->head().members;
+        weigh(at, members[random.below(members.size())], random);
+    });
+    world_.timeline.after(asks + milliseconds(5), [this, at = *second] { commit(at); });
+    if (random.chance(0.4)) return;
+    const milliseconds dies = wait + milliseconds(random.below(10));
+    world_.timeline.after(dies, [this, at = *voter] { cluster_.process(at).kill(); });
+    world_.timeline.after(dies + milliseconds(20),
+                          [this, at = *voter] { cluster_.process(at).start(); });
+}
+
+void RingChanges::cut_for(unsigned one, unsigned other, Duration wait, Duration lasts) {
+    world_.timeline.after(wait, [this, one, other] {
+        cluster_.network().cut(one, other);
+        cluster_.network().cut(other, one);
+    });
+    world_.timeline.after(wait + lasts, [this, one, other] {
+        cluster_.network().mend(one, other);
+        cluster_.network().mend(other, one);
     });
 }
 

@@ -1,5 +1,5 @@
 // Changes of the ring while everything else goes on: an operator, or two at once, has nodes join
-// and leave, and takes changes back in mid-flight.
+// and leave, gives them other weights, and takes changes back in mid-flight.
 //
 // Requests go to whatever node is up and are not awaited: what becomes of them depends on the vote.
 //
@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tests/sim/checkers.h"
 #include "tests/sim/cluster.h"
@@ -19,19 +20,27 @@ class RingChanges {
 
     /// As many as the setup says, at some time while the clients work.
     void schedule();
-    /// Through `via` a node that was never a member comes instead of `leaver`, at once. Which one;
-    /// none when there is none left.
-    std::optional<unsigned> replace(unsigned via, unsigned leaver, Random random);
+    /// Through `via` nodes that were never members come instead of the leavers, at once. Which;
+    /// nobody when there are not enough left.
+    std::vector<unsigned> replace(unsigned via, const std::vector<unsigned>& leavers,
+                                  Random random);
     /// At the end: counts what came of them.
     void conclude();
 
   private:
-    enum class Kind : std::uint8_t { join, leave, replace, cancel };
+    enum class Kind : std::uint8_t { join, leave, replace, cancel, weigh };
     void begin(Random random);
+    /// Gives the member another weight, or the one that it has.
+    void weigh(unsigned via, const Member& member, Random& random);
+    /// Another change through another node than the `first`, committed about when that is, after
+    /// `wait`.
+    void duel(unsigned first, std::chrono::milliseconds wait, Random random);
+    void cut_for(unsigned one, unsigned other, Duration wait, Duration lasts);
     void stage(unsigned via, const wire::StageRequest& request);
     void commit(unsigned via);
     [[nodiscard]] std::optional<unsigned> member_up(Random& random) const;
-    [[nodiscard]] std::optional<unsigned> spare(Random& random) const;
+    /// Nodes that run and were never members.
+    [[nodiscard]] std::vector<unsigned> spares() const;
     [[nodiscard]] const Member& self(unsigned node) const {
         return cluster_.process(node).options().self;
     }

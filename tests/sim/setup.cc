@@ -71,7 +71,7 @@ void narrow_down_ring(Setup& setup, Random& random) {
     setup.faults[static_cast<std::size_t>(Fault::ambush)] = true;
     setup.strikes = 2 + static_cast<unsigned>(random.below(4));
     setup.copies = 3;
-    setup.nodes = 5 + static_cast<unsigned>(random.below(2));
+    setup.nodes = 5 + static_cast<unsigned>(random.below(3));
     setup.first_members = 3;
     setup.ring_changes = 1 + static_cast<unsigned>(random.below(2));
     setup.r = random.chance(0.4) ? 3 : 2;
@@ -82,6 +82,22 @@ void narrow_down_ring(Setup& setup, Random& random) {
     setup.keys = 1;
     setup.operations = 150 + static_cast<unsigned>(random.below(100));
     setup.mix = {50, 5, 5, 45, 5, 50};
+}
+
+/// Operators at odds with each other, and members that hear late, are cut off or start anew: what
+/// a vote has to be right about.
+void narrow_down_votes(Setup& setup, Random& random) {
+    setup.network = {};
+    setup.faults = {};
+    for (const Fault fault : {Fault::partition, Fault::one_way, Fault::kill, Fault::power})
+        setup.faults[static_cast<std::size_t>(fault)] = true;
+    setup.strikes = 10 + static_cast<unsigned>(random.below(20));
+    setup.nodes = 3 + static_cast<unsigned>(random.below(3));
+    setup.first_members = setup.nodes;
+    setup.ring_changes = 12 + static_cast<unsigned>(random.below(12));
+    setup.slow_rings = random.chance(0.6);
+    if (random.chance(0.5)) setup.durability = Durability::os;
+    setup.operations = 30;
 }
 
 }  // namespace
@@ -179,8 +195,10 @@ Setup draw_setup(std::uint64_t seed) {
             setup.faults[static_cast<std::size_t>(Fault::power)] = true;
             setup.strikes += 6;
         }
-        if (ring.chance(0.2)) narrow_down_ring(setup, ring);
+        if (ring.chance(0.35)) narrow_down_ring(setup, ring);
         if (ring.chance(0.6)) setup.kept_rings = 1 + ring.below(2);
+        if (Random votes = Chance(seed).at(Stream::setup, 6); votes.chance(0.1))
+            narrow_down_votes(setup, votes);
         return setup;
     }
     // What a job promises is not promised of what is purged or damaged (tests/sim/job_watch.h).

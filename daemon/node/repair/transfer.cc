@@ -93,6 +93,7 @@ void Transfer::rolled_back() {
     sealed_.clear();
     durable_.clear();
     dropped_at_.reset();
+    emptied_at_.reset();
     seal_at_ = Instant::max();
     looks_again_ = true;
     on_ring();
@@ -260,18 +261,32 @@ void Transfer::drop_confirmed() {
     }
 }
 
+/// Has the commit of this step wait for the disk, also when nothing else is in it.
+bool Transfer::put_down() {
+    Bytes number;
+    append_number(number, desk_.routes.number());
+    if (!desk_.storage.put(Table::notes(), sealed_row, number)) return false;
+    desk_.outbox.sync = true;
+    return true;
+}
+
+bool Transfer::is_emptied(bool holds_nothing) {
+    if (desk_.breaks(Mutant::released_unsynced)) return holds_nothing;
+    if (!holds_nothing) emptied_at_.reset();
+    if (!holds_nothing || emptied_at_) return emptied_at_ && desk_.now.instant > *emptied_at_;
+    if (put_down()) emptied_at_ = desk_.now.instant;
+    return false;
+}
+
 /// What is said to be complete must survive whatever happens to this node, as an acknowledged write
 /// does; so the commit of this step waits for the disk, and only the next step counts on it.
 void Transfer::seal() {
     seal_at_ = Instant::max();
     if (learnt_.empty()) return;
-    Bytes number;
-    append_number(number, desk_.routes.number());
-    if (const auto put = desk_.storage.put(Table::notes(), sealed_row, number); !put) {
+    if (!put_down()) {
         seal_at_ = desk_.now.instant + after_failure;
         return;
     }
-    desk_.outbox.sync = true;
     sealed_.merge(learnt_);
     learnt_.clear();
     sealed_at_ = desk_.now.instant;
@@ -300,6 +315,7 @@ Instant Transfer::wake_at() const {
     if (desk_.fence.out_of_date() || desk_.fence.unsure()) return wake;
     if (!sealed_.empty()) wake = std::min(wake, sealed_at_ + Duration(1));
     if (dropped_at_) wake = std::min(wake, *dropped_at_ + Duration(1));
+    if (emptied_at_) wake = std::min(wake, *emptied_at_ + Duration(1));
     return wake;
 }
 

@@ -65,6 +65,10 @@ class Transfer {
     /// Whether this node holds nothing any more of what it does not serve: what was dropped in the
     /// present step may come back when its commit fails.
     [[nodiscard]] bool has_left() const { return !looks_again_ && leaves_.empty() && !dropped_at_; }
+    /// Told in each step whether this node has left and holds nothing, hints included. Puts that on
+    /// the disk: with buffered writes what was delivered last could come back with a loss of power,
+    /// and nobody would take it any more. True once it is there.
+    [[nodiscard]] bool is_emptied(bool holds_nothing);
 
     [[nodiscard]] std::size_t gaining() const { return gains_.size(); }
     [[nodiscard]] std::size_t leaving() const { return leaves_.size(); }
@@ -93,6 +97,7 @@ class Transfer {
     [[nodiscard]] bool is_confirmed(std::uint16_t partition, const Leave& leave) const;
     void drop_confirmed();
     void seal();
+    [[nodiscard]] bool put_down();
 
     Desk& desk_;
     Objects& objects_;
@@ -109,6 +114,7 @@ class Transfer {
     Instant seal_at_ = Instant::max();
     Instant sealed_at_;
     std::optional<Instant> dropped_at_;  ///< until the commit of that step is known to be good
+    std::optional<Instant> emptied_at_;  ///< when it was put down that nothing is held
 };
 
 }  // namespace dynamo
